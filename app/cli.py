@@ -1,0 +1,280 @@
+"""The command line: each command a thin shell over what the packages do."""
+
+import asyncio
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import server
+from app.collections import service as collections_service
+from app.collections.schemas import CollectionName
+from app.config import Settings
+from app.console import TerminalProgress, console, print_json, print_summary, print_table
+from app.errors import Problem
+from app.search.schemas import SearchRequest
+from app.search.service import search as run_search
+from app.state import open_state
+from indexer.catalog import db
+from indexer.catalog.db import Database
+from indexer.decode import DecodeLimits
+from indexer.embed import EmbedOptions
+from indexer.errors import IndexerError, SourceError, UnknownCollection
+from indexer.indexing import Indexing, IndexSummary
+from indexer.layout import CollectionFolder
+from indexer.publish import activate as activate_version
+from indexer.sources import source_of
+from indexer.sources.base import ImageSource
+from models.errors import ModelError
+from models.registry import shared_encoder
+
+cli = typer.Typer(
+    help="Noongil (눈길): semantic image search in Korean and English.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+database_cli = typer.Typer(help="The catalog's database.", no_args_is_help=True)
+collections_cli = typer.Typer(help="Collections of images.", no_args_is_help=True)
+versions_cli = typer.Typer(help="Index versions of a collection.", no_args_is_help=True)
+cli.add_typer(database_cli, name="db")
+cli.add_typer(collections_cli, name="collections")
+cli.add_typer(versions_cli, name="versions")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+CollectionOption = Annotated[str, typer.Option("--collection", help="Name of the collection.")]
+
+DEMO = "demo"
+
+
+def main() -> None:
+    """Run a command; what a user can mend is one line, not a traceback."""
+    try:
+        cli()
+    except (IndexerError, ModelError, Problem) as error:
+        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except SQLAlchemyError as error:
+        console.print(f"error: the database: {error}", markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@cli.callback()
+def _configure() -> None:
+    level = Settings().log_level.upper()
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@cli.command()
+def demo(
+    photos: Annotated[Path | None, typer.Argument(help="Folder of pictures.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+) -> None:
+    """Index a folder (default: scikit-image's sample photos) and serve it, with a page."""
+    settings = Settings()
+    if port is not None:
+        settings.port = port
+    server.require_free(settings)
+    db.upgrade(settings.database_url)
+    source = source_of(str(photos or _sample_photos()), max_bytes=settings.max_image_bytes)
+    _index(settings, source, DEMO, settings.model, settings.recall, sole_source=True)
+    server.run(settings)
+
+
+@database_cli.command("upgrade")
+def upgrade() -> None:
+    """Create the database, or bring it to this program's revision."""
+    db.upgrade(Settings().database_url)
+    console.print("the database is up to date")
+
+
+@cli.command()
+def index(
+    source: Annotated[str, typer.Argument(help="Folder of pictures.")],
+    collection: CollectionOption,
+    model: Annotated[str | None, typer.Option(help="Model; default: the collection's.")] = None,
+    recall: Annotated[
+        float | None, typer.Option(min=0.01, max=1.0, help="recall@10 to aim at.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Embed what is new or changed in SOURCE and publish a new index version."""
+    settings = Settings()
+    try:
+        TypeAdapter(CollectionName).validate_python(collection)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--collection") from None
+    opened = source_of(source, max_bytes=settings.max_image_bytes)
+    spec = model or _model_of(settings, collection)
+    summary = _index(settings, opened, collection, spec, recall or settings.recall)
+    if as_json:
+        print_json(_as_dict(summary))
+
+
+@cli.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Korean or English.")],
+    collection: CollectionOption,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Find images by text."""
+    with open_state(Settings()) as state:
+        found = asyncio.run(run_search(state, collection, SearchRequest(text=text, k=k)))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_table(
+            ["score", "relevance", "id"],
+            [[f"{hit.score:.3f}", f"{hit.relevance:.2f}", hit.id] for hit in found.hits],
+        )
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Serve the API and the page."""
+    settings = Settings()
+    if host is not None:
+        settings.host = host
+    if port is not None:
+        settings.port = port
+    server.run(settings, workers)
+
+
+@collections_cli.command("list")
+def list_collections(as_json: AsJson = False) -> None:
+    """All collections."""
+    views = collections_service.list_all(_database(Settings()))
+    if as_json:
+        print_json([view.model_dump(mode="json") for view in views])
+    else:
+        print_table(
+            ["name", "images", "model", "active version"],
+            [[v.name, str(v.images), v.model, v.active_version or "–"] for v in views],
+        )
+
+
+@collections_cli.command("show")
+def show_collection(name: str, as_json: AsJson = False) -> None:
+    """One collection."""
+    view = collections_service.show(_database(Settings()), name).model_dump(mode="json")
+    if as_json:
+        print_json(view)
+    else:
+        print_table(["", ""], [[key, str(value)] for key, value in view.items()])
+
+
+@collections_cli.command("delete")
+def delete_collection(
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a collection: its rows, embeddings and indexes; never the pictures."""
+    settings = Settings()
+    database = _database(settings)
+    images = collections_service.show(database, name).images
+    if not yes:
+        typer.confirm(f"Delete {name} with {images} images?", abort=True)
+    collections_service.delete(database, settings.data_dir, name)
+
+
+@versions_cli.command("list")
+def list_versions(name: str, as_json: AsJson = False) -> None:
+    """The versions of collection NAME, newest first."""
+    views = collections_service.versions(_database(Settings()), name)
+    if as_json:
+        print_json([view.model_dump(mode="json") for view in views])
+    else:
+        print_table(
+            ["version", "active", "images", "index", "model"],
+            [[v.name, "●" if v.active else "", str(v.images), v.index, v.model] for v in views],
+        )
+
+
+@versions_cli.command("activate")
+def activate(name: str, version: str) -> None:
+    """Serve VERSION of collection NAME: a rollback, or the way back."""
+    settings = Settings()
+    database = _database(settings)
+    collection_id = collections_service.id_of(database, name)
+    folder = CollectionFolder.of(settings.data_dir, collection_id)
+    activate_version(database, folder, name, version)
+    console.print(f"{name} serves {version}")
+
+
+def _index(
+    settings: Settings,
+    source: ImageSource,
+    collection: str,
+    model: str,
+    recall: float,
+    *,
+    sole_source: bool = False,
+) -> IndexSummary:
+    started = time.monotonic()
+    options = EmbedOptions(
+        limits=DecodeLimits(settings.max_image_bytes, settings.max_image_pixels),
+        threads=settings.decode_threads,
+        batch_size=settings.batch_size,
+    )
+    run = Indexing(_database(settings), settings.data_dir, options, settings.keep_versions)
+    encoder = shared_encoder(model)
+    with TerminalProgress() as progress:
+        summary = run.run(
+            collection, source, encoder, progress, recall=recall, sole_source=sole_source
+        )
+    print_summary(collection, summary, time.monotonic() - started)
+    return summary
+
+
+def _database(settings: Settings) -> Database:
+    """Opened and at the revision that this program needs. Raises CatalogError."""
+    database = Database(settings.database_url)
+    db.require_current(database)
+    return database
+
+
+def _model_of(settings: Settings, collection: str) -> str:
+    try:
+        return collections_service.show(_database(settings), collection).model
+    except UnknownCollection:
+        return settings.model
+
+
+def _sample_photos() -> Path:
+    try:
+        import skimage.data  # noqa: PLC0415 - a demonstration's dependency, not the product's
+    except ImportError as error:
+        raise SourceError(
+            "the sample photos come with scikit-image: name a folder of pictures, "
+            "or install noongil[demo]"
+        ) from error
+    return Path(skimage.data.__file__).parent
+
+
+def _as_dict(summary: IndexSummary) -> dict[str, object]:
+    images = summary.images
+    return {
+        "total": summary.total,
+        "embedded": images.embedded,
+        "shared": images.shared,
+        "unchanged": images.unchanged,
+        "removed": images.removed,
+        "rejected": dict(summary.rejected),
+        "rejects": [
+            {"id": reject.key, "reason": reject.reason.value, "detail": reject.detail}
+            for reject in images.rejects
+        ],
+        "version": summary.version,
+        "published": summary.published,
+        "index": summary.factory,
+    }

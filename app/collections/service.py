@@ -1,0 +1,88 @@
+"""What can be done with collections, for the API and the command line alike."""
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.collections.schemas import CollectionView, NewCollection, VersionView
+from indexer.catalog import repository
+from indexer.catalog.db import Database
+from indexer.catalog.tables import Collection
+from indexer.layout import CollectionFolder
+from models.types import EncoderSpec
+
+
+def list_all(database: Database) -> list[CollectionView]:
+    with database.read() as session:
+        return [_view(session, owner) for owner in repository.collections(session)]
+
+
+def show(database: Database, name: str) -> CollectionView:
+    """Raises UnknownCollection."""
+    with database.read() as session:
+        return _view(session, repository.collection(session, name))
+
+
+def id_of(database: Database, name: str) -> int:
+    """Raises UnknownCollection."""
+    with database.read() as session:
+        return repository.collection(session, name).id
+
+
+def create(
+    database: Database, new: NewCollection, encoder: EncoderSpec, recall: float
+) -> CollectionView:
+    """Raises CollectionExists."""
+    with database.write() as session:
+        owner = repository.add_collection(
+            session, new.name, encoder.id, encoder, new.recall or recall
+        )
+        return _view(session, owner)
+
+
+def delete(database: Database, data_dir: Path, name: str) -> None:
+    """The rows first: what a crash leaves of the files belongs to no collection.
+
+    Raises UnknownCollection, CollectionBusy.
+    """
+    with database.read() as session:
+        collection_id = repository.collection(session, name).id
+    folder = CollectionFolder.of(data_dir, collection_id)
+    with folder.lock():
+        with database.write() as session:
+            repository.delete_collection(session, collection_id)
+        shutil.rmtree(folder.root)
+
+
+def versions(database: Database, name: str) -> list[VersionView]:
+    """Newest first. Raises UnknownCollection."""
+    with database.read() as session:
+        owner = repository.collection(session, name)
+        return [
+            VersionView(
+                name=version.name,
+                model=version.model,
+                index=version.factory,
+                images=version.count,
+                size_bytes=version.size_bytes,
+                active=version.id == owner.active_version_id,
+                created_at=version.created_at,
+            )
+            for version in repository.versions(session, owner.id)
+        ]
+
+
+def _view(session: Session, owner: Collection) -> CollectionView:
+    active = owner.active_version
+    return CollectionView(
+        name=owner.name,
+        model=owner.model,
+        dim=owner.dim,
+        recall=owner.recall,
+        images=repository.image_count(session, owner.id),
+        change_number=owner.change_number,
+        active_version=active.name if active else None,
+        indexed=active.count if active else 0,
+        created_at=owner.created_at,
+    )

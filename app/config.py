@@ -1,0 +1,59 @@
+"""Every setting, from `NOONGIL_*` environment variables and `.env`; listed in docs/settings.md."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="NOONGIL_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+    )
+
+    data_dir: Path = Field(Path("data"), description="Folder of shards, index versions, thumbnails")
+    database_url: str = Field(
+        "", description="SQLite or PostgreSQL URL; empty: `noongil.db` in the data folder"
+    )
+    model: str = Field("starter", description="Model of collections that name none")
+    recall: float = Field(
+        0.95, gt=0, le=1, description="recall@10 that searches aim at where nothing else says so"
+    )
+
+    host: str = Field("127.0.0.1", description="Address that the server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on")
+    auth: Literal["off"] = Field("off", description="`off`: every caller may do everything")
+    allow_open: bool = Field(
+        default=False, description="Let the server listen beyond loopback with `auth` off"
+    )
+    max_body_bytes: int = Field(
+        32 * 1024 * 1024, gt=0, description="Largest request body, in bytes; over it: 413"
+    )
+    allowed_hosts: list[str] = Field(
+        ["localhost", "127.0.0.1", "[::1]", "testserver"],
+        description="Host headers answered while `auth` is off on loopback (stops DNS rebinding)",
+    )
+
+    refresh_seconds: float = Field(
+        0.5, gt=0, description="How often a server looks for a newly published version"
+    )
+    encode_threads: int = Field(0, ge=0, description="Torch threads; 0: torch decides")
+    decode_threads: int = Field(0, ge=0, description="Decode threads of `index`; 0: one a core")
+    batch_size: int = Field(32, gt=0, description="Images a forward pass while indexing")
+    max_image_pixels: int = Field(
+        100_000_000, gt=0, description="Larger pictures are rejected before they are decoded"
+    )
+    max_image_bytes: int = Field(
+        256 * 1024 * 1024, gt=0, description="Larger picture files are rejected unread"
+    )
+    keep_versions: int = Field(3, ge=1, description="Index versions kept for rollback")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is written"
+    )
+
+    @model_validator(mode="after")
+    def _default_database(self) -> Self:
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.data_dir.absolute() / 'noongil.db'}"
+        return self

@@ -1,0 +1,130 @@
+"""What the command line shows: progress, summaries, tables."""
+
+import json
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from indexer.indexing import IndexSummary
+
+console = Console(stderr=True)
+"""Everything but results goes to standard error, so that results can be piped."""
+
+_LOG_SECONDS = 10.0
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
+
+
+class TerminalProgress:
+    """A bar with rate and time left; without a terminal, a line now and then."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not sys.stderr.isatty(),
+        )
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._done = 0
+        self._total: int | None = None
+        self._started = self._said = time.monotonic()
+
+    def __enter__(self) -> "TerminalProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._finish()
+        self._bars.stop()
+
+    def start(self, stage: str, total: int | None) -> None:
+        self._finish()
+        self._task = self._bars.add_task(stage, total=total)
+        self._stage, self._done, self._total = stage, 0, total
+        self._started = self._said = time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        if self._task is not None:
+            self._bars.advance(self._task, steps)
+        now = time.monotonic()
+        if self._bars.disable and now - self._said > _LOG_SECONDS:
+            self._said = now
+            self._say(now)
+
+    def _say(self, now: float) -> None:
+        rate = self._done / (now - self._started)
+        left = (self._total - self._done) / rate if self._total and rate else 0
+        of = f" of {self._total}" if self._total else ""
+        console.print(f"{self._stage}: {self._done}{of}, {rate:.1f}/s, {left:.0f} s left")
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            self._bars.update(self._task, total=self._done or 1, completed=self._done or 1)
+
+
+def print_summary(collection: str, summary: IndexSummary, seconds: float) -> None:
+    images = summary.images
+    console.print(
+        f"[bold]{collection}[/bold]: {summary.total} images · {images.embedded} embedded, "
+        f"{images.shared} with content already embedded, {images.unchanged} unchanged, "
+        f"{images.removed} removed, {len(images.rejects)} rejected · {seconds:.1f} s"
+    )
+    for reason, count in sorted(summary.rejected.items()):
+        keys = [reject.key for reject in images.rejects if reject.reason == reason]
+        console.print(
+            f"  rejected {count} {reason}: {', '.join(keys[:3])}{', …' if count > 3 else ''}",
+            markup=False,
+            highlight=False,
+        )
+    if summary.published:
+        console.print(f"  published version {summary.version} ({summary.factory})")
+    elif summary.version:
+        console.print(f"  nothing changed: version {summary.version} goes on serving")
+    else:
+        console.print("  no image could be indexed: there is nothing to search")
+
+
+def print_json(value: object) -> None:
+    """To standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201
+
+
+def print_table(columns: list[str], rows: list[list[str]]) -> None:
+    """To standard output."""
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)

@@ -1,0 +1,33 @@
+"""Is the process alive, can it serve, how is it doing: for balancers and Prometheus."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.errors import NotReady
+from app.state import AppState
+from indexer.catalog.db import require_current
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def alive() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def ready(state: AppState) -> JSONResponse:
+    """200 when the database answers and every indexed collection can be searched."""
+    require_current(state["database"])
+    problems = state["serving"].problems
+    if problems:
+        raise NotReady("; ".join(f"{name}: {why}" for name, why in sorted(problems.items())))
+    return JSONResponse({"status": "ready"}, HTTPStatus.OK)
+
+
+@router.get("/metrics")
+def metrics(state: AppState) -> Response:
+    return Response(generate_latest(state["metrics"].registry), media_type=CONTENT_TYPE_LATEST)

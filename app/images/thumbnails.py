@@ -1,0 +1,52 @@
+"""Thumbnails: made once, kept by content, free of metadata."""
+
+import hashlib
+import io
+from pathlib import Path
+
+from app.errors import NotFound
+from indexer.catalog.tables import Image, Source
+from indexer.decode import DecodeLimits, decode
+from indexer.durable import atomic_write
+from indexer.errors import Rejected, SourceError
+from indexer.sources import source_of
+from indexer.sources.base import SourceItem
+
+SIZES = (320, 1280)
+"""Longest side in pixels: for the grid, and for the larger view."""
+
+MEDIA_TYPE = "image/webp"
+_QUALITY = 82
+
+
+class Thumbnails:
+    def __init__(self, folder: Path, limits: DecodeLimits) -> None:
+        self._folder = folder
+        self._limits = limits
+
+    def path_of(self, image: Image, source: Source, size: int) -> Path:
+        """The thumbnail's file, made if need be. Raises NotFound where the picture is gone."""
+        digest = image.content_hash
+        path = self._folder / digest[:2] / f"{digest}-{size}.webp"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as file:
+                file.write(self._make(self._read(image, source), size))
+        return path
+
+    def _read(self, image: Image, source: Source) -> bytes:
+        item = SourceItem(image.key, image.uri, image.file_size, image.mtime_ns)
+        try:
+            data = source_of(source.uri, max_bytes=self._limits.max_bytes).read(item)
+        except (Rejected, SourceError) as error:
+            raise NotFound("the picture file is no longer there") from error
+        if hashlib.sha256(data).hexdigest() != image.content_hash:
+            raise NotFound("the picture file has changed since it was indexed")
+        return data
+
+    def _make(self, data: bytes, size: int) -> bytes:
+        picture = decode(data, limits=self._limits, min_side_hint=size).image
+        picture.thumbnail((size, size), reducing_gap=2.0)
+        encoded = io.BytesIO()
+        picture.save(encoded, "WEBP", quality=_QUALITY)
+        return encoded.getvalue()

@@ -1,0 +1,39 @@
+"""Prometheus metrics, one registry an application."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.search_seconds = Histogram(
+            "noongil_search_seconds",
+            "Time to answer a search, encoding included",
+            ["collection"],
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+            registry=self.registry,
+        )
+        self.encode_batch_size = Histogram(
+            "noongil_encode_batch_size",
+            "Texts in a forward pass",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+            registry=self.registry,
+        )
+        self.index_vectors = Gauge(
+            "noongil_index_vectors",
+            "Images in the version being served",
+            ["collection"],
+            registry=self.registry,
+        )
+        self.active_version = Gauge(
+            "noongil_active_version",
+            "1 for the version being served",
+            ["collection", "version"],
+            registry=self.registry,
+        )
+        self.rejected = Counter(
+            "noongil_rejected_total",
+            "Pictures refused, by reason",
+            ["reason"],
+            registry=self.registry,
+        )

@@ -1,0 +1,80 @@
+"""The shape of a search: what is asked and what is answered."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+MAX_TEXT = 1_000
+MAX_HITS = 1_000
+
+
+def _encodable(text: str) -> str:
+    """JSON can carry half a surrogate pair, which no encoder and no database can."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a lone surrogate")
+    return text
+
+
+QueryText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_encodable)]
+Include = Literal["attributes"]
+
+
+class ImageReference(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, AfterValidator(_encodable)]
+    """An image of the collection."""
+
+
+class SearchRequest(BaseModel):
+    """Exactly one of `text` and `image`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: QueryText | None = None
+    image: ImageReference | None = None
+    k: int = Field(20, ge=1, le=MAX_HITS)
+    recall: float | None = Field(None, gt=0, le=1)
+    """recall@10 to aim at; None: the collection's own."""
+    min_relevance: float = Field(0.0, ge=0, le=1)
+    include: list[Include] = []
+
+    @model_validator(mode="after")
+    def _one_query(self) -> "SearchRequest":
+        if (self.text is None) == (self.image is None):
+            raise ValueError("give exactly one of text and image")
+        return self
+
+
+class Query(BaseModel):
+    text: str | None = None
+    normalized: str | None = None
+    language: Literal["ko", "en"] | None = None
+    repaired_from: str | None = None
+
+
+class Hit(BaseModel):
+    id: str
+    score: float
+    """Cosine."""
+    relevance: float
+    """0 … 1, comparable between queries and collections."""
+    uri: str
+    thumbnail: str
+    width: int
+    height: int
+    attributes: dict[str, Any] | None = None
+
+
+class Timings(BaseModel):
+    encode: float
+    search: float
+    total: float
+
+
+class SearchResponse(BaseModel):
+    query: Query
+    hits: list[Hit]
+    version: str | None
+    """The index version that answered; None where nothing was ever indexed."""
+    timings_ms: Timings

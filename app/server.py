@@ -1,0 +1,73 @@
+"""Run the application under uvicorn."""
+
+import os
+import socket
+from ipaddress import ip_address
+
+import uvicorn
+
+from app.config import Settings
+from app.console import console
+from app.errors import Problem
+from app.main import create_app
+
+
+class CannotServe(Problem):
+    """The server may not or cannot listen where it was told to."""
+
+
+def run(settings: Settings, workers: int = 1) -> None:
+    """Serve until interrupted. Raises CannotServe."""
+    if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
+        raise CannotServe(
+            f"refusing to listen on {settings.host} with authentication off: anyone who "
+            "reaches it could read and delete. Set NOONGIL_ALLOW_OPEN=true to do it anyway"
+        )
+    require_free(settings)
+    if workers == 1:
+        config = uvicorn.Config(
+            create_app(settings), settings.host, settings.port, log_level=settings.log_level
+        )
+        _Announcing(config).run()
+        return
+    # The processes read their settings from the environment, as this one did.
+    os.environ["NOONGIL_HOST"] = settings.host
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        log_level=settings.log_level,
+    )
+
+
+def require_free(settings: Settings) -> None:
+    """Say that the port is taken before minutes go into an index. Raises CannotServe."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CannotServe(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+            ) from error
+
+
+class _Announcing(uvicorn.Server):
+    """Prints the address once it answers."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            console.print(f"\nNoongil is ready: [bold]http://{shown}:{port}[/bold]\n")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,154 @@
+"""The versions that this process serves: opened, swapped between requests, let go.
+
+`refresh` compares the catalog's active versions with the open ones. A version is served
+only if its files are what its manifest says and its encoder is the one that is loaded;
+otherwise the version before it stays, or the newest that can be served is opened.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import NotReady
+from app.metrics import Metrics
+from indexer.backends.base import VectorIndex
+from indexer.backends.faiss_index import open_version
+from indexer.catalog import repository
+from indexer.catalog.db import Database
+from indexer.catalog.tables import Collection, IndexVersion
+from indexer.errors import VersionDamaged
+from indexer.layout import CollectionFolder
+from indexer.manifest import Manifest
+from models.embedder import InProcessEmbedder
+from models.errors import ModelError
+from models.registry import shared_encoder
+from models.types import TextEmbedder
+
+logger = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 30.0
+"""After this a refused version is tried again: the fault may have been the disk's."""
+
+
+@dataclass(frozen=True)
+class OpenVersion:
+    """A version with all that a query needs. Requests that hold one finish on it."""
+
+    id: int
+    name: str
+    collection: str
+    manifest: Manifest
+    index: VectorIndex
+    texts: TextEmbedder
+
+
+class Serving:
+    def __init__(self, database: Database, data_dir: Path, metrics: Metrics) -> None:
+        self._database = database
+        self._data_dir = data_dir
+        self._metrics = metrics
+        self._open: dict[int, OpenVersion] = {}
+        self._embedders: dict[str, InProcessEmbedder] = {}
+        self._refused: dict[int, tuple[str, float]] = {}
+        """Version id → why it cannot be served, and when that was found."""
+        self._problems: dict[str, str] = {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Collections that have a version and cannot serve any, with the reason."""
+        return dict(self._problems)
+
+    def version_of(self, collection: Collection) -> OpenVersion | None:
+        """None where nothing was ever indexed. Raises NotReady where no version can be served."""
+        served = self._open.get(collection.id)
+        if served is None and collection.active_version_id is not None:
+            why = self._problems.get(collection.name, "its index is being opened")
+            raise NotReady(f"collection {collection.name!r} cannot be searched: {why}")
+        return served
+
+    def embedder(self, model: str) -> InProcessEmbedder:
+        """Raises ModelError."""
+        if model not in self._embedders:
+            self._embedders[model] = InProcessEmbedder(shared_encoder(model))
+        return self._embedders[model]
+
+    def refresh(self) -> None:
+        """Blocking: reads the catalog, and files where a version is new."""
+        with self._database.read() as session:
+            collections = repository.collections(session)
+            chains = {
+                owner.id: [
+                    version
+                    for version in repository.versions(session, owner.id)
+                    if version.id != owner.active_version_id
+                ]
+                for owner in collections
+                if self._is_behind(owner)
+            }
+            active = {owner.id: owner.active_version for owner in collections}
+        for owner in collections:
+            if owner.id in chains and (first := active[owner.id]):
+                self._serve(owner, [first, *chains[owner.id]])
+        for gone in self._open.keys() - active.keys():
+            self._withdraw(gone)
+        names = {owner.name for owner in collections}
+        self._problems = {name: why for name, why in self._problems.items() if name in names}
+
+    def close(self) -> None:
+        for embedder in self._embedders.values():
+            embedder.close()
+
+    def _is_behind(self, owner: Collection) -> bool:
+        served = self._open.get(owner.id)
+        wanted = owner.active_version_id
+        return wanted is not None and (served is None or served.id != wanted)
+
+    def _serve(self, owner: Collection, candidates: list[IndexVersion]) -> None:
+        """Open the active version; failing that keep what is open, failing that the next best."""
+        served = self._open.get(owner.id)
+        for version in candidates:
+            if served is not None and served.id == version.id:
+                return
+            opened = self._try_open(owner, version)
+            if opened is not None:
+                self._swap(owner, opened)
+                return
+            if served is not None:
+                return
+        self._problems[owner.name] = self._refused[candidates[0].id][0]
+
+    def _try_open(self, owner: Collection, version: IndexVersion) -> OpenVersion | None:
+        refused_at = self._refused.get(version.id, ("", -_RETRY_SECONDS))[1]
+        if time.monotonic() - refused_at < _RETRY_SECONDS:
+            return None
+        folder = CollectionFolder.of(self._data_dir, owner.id).version(version.name)
+        try:
+            embedder = self.embedder(version.model)
+            if embedder.encoder.spec.fingerprint != version.encoder_fingerprint:
+                raise VersionDamaged(
+                    f"{version.name} was made by another edition of {version.model}: reindex"
+                )
+            manifest, index = open_version(folder)
+        except (VersionDamaged, ModelError) as error:
+            self._refused[version.id] = (str(error), time.monotonic())
+            logger.error("refusing version %s of %s: %s", version.name, owner.name, error)  # noqa: TRY400
+            return None
+        return OpenVersion(version.id, version.name, owner.name, manifest, index, embedder)
+
+    def _swap(self, owner: Collection, opened: OpenVersion) -> None:
+        before = self._open.get(owner.id)
+        self._open[owner.id] = opened
+        if before is not None:
+            self._unmeasure(before)
+        self._problems.pop(owner.name, None)
+        self._metrics.active_version.labels(owner.name, opened.name).set(1)
+        self._metrics.index_vectors.labels(owner.name).set(opened.index.count)
+        logger.info("serving version %s of %s", opened.name, owner.name)
+
+    def _withdraw(self, collection_id: int) -> None:
+        self._unmeasure(self._open.pop(collection_id))
+
+    def _unmeasure(self, gone: OpenVersion) -> None:
+        self._metrics.active_version.remove(gone.collection, gone.name)
+        self._metrics.index_vectors.remove(gone.collection)

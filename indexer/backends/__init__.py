@@ -1,0 +1,1 @@
+"""Vector indexes: one contract, a file a backend."""

@@ -1,0 +1,37 @@
+"""The contract of a vector index."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.types import Embeddings
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Best first. Where an index has fewer than k, the tail is id −1, score −inf."""
+
+    ids: NDArray[np.int64]
+    """Shape (queries, k): primary keys of images."""
+    scores: NDArray[np.float32]
+    """Shape (queries, k): cosines, exact."""
+
+
+class VectorIndex(Protocol):
+    """Safe to search from several threads at once; nothing changes it once it is open."""
+
+    @property
+    def count(self) -> int: ...
+
+    def search(self, queries: Embeddings, k: int, recall: float) -> Hits:
+        """The k nearest for each of (queries, dim), aiming at `recall`@10.
+
+        Raises ValueError for queries that are not unit vectors.
+        """
+        ...
+
+    def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
+        """The stored (dim,) embedding, or None where the index does not hold the image."""
+        ...

@@ -1,0 +1,119 @@
+"""FAISS: candidates from a compressed index, then exact scores from the stored vectors."""
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.backends.base import Hits
+from indexer.errors import VersionDamaged
+from indexer.manifest import IDS, INDEX, VECTORS, CalibrationPoint, Manifest, read_verified
+from models.types import Embeddings
+
+_UNIT_NORM_TOLERANCE = 1e-2
+
+
+class FaissIndex:
+    """An open version. Every setting travels with the call: a shared index has no state to race."""
+
+    def __init__(
+        self,
+        index: Any,
+        vectors: NDArray[np.float16],
+        ids: NDArray[np.int64],
+        calibration: list[CalibrationPoint],
+    ) -> None:
+        self._index = index
+        self._vectors = vectors
+        self._ids = ids
+        self._calibration = calibration
+
+    @property
+    def count(self) -> int:
+        return len(self._ids)
+
+    def search(self, queries: Embeddings, k: int, recall: float) -> Hits:
+        _require_unit(queries)
+        point = self._point_for(recall)
+        if point is None:
+            rows = self._candidates(queries, k, None)
+        else:
+            # A deep page needs as many candidates a hit as a short one did.
+            depth = max(point.rerank, k * max(1, point.rerank // 10))
+            rows = self._candidates(queries, depth, point.nprobe)
+        return self._rerank(queries, rows, k)
+
+    def search_at(self, queries: Embeddings, k: int, nprobe: int, rerank: int) -> NDArray[np.int64]:
+        """Row numbers (queries, k) at a given setting: what calibration measures."""
+        rows = self._candidates(queries, rerank, nprobe)
+        return self._best_rows(queries, rows, k)[0]
+
+    def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
+        row = int(np.searchsorted(self._ids, image_id))  # ids ascend: rows are in id order
+        if row == len(self._ids) or self._ids[row] != image_id:
+            return None
+        return np.asarray(self._vectors[row], np.float32)
+
+    def _point_for(self, recall: float) -> CalibrationPoint | None:
+        """The cheapest setting that reached `recall`, or the best there is; None: exact index."""
+        if not self._calibration:
+            return None
+        reaching = (point for point in self._calibration if point.recall >= recall)
+        return next(reaching, self._calibration[-1])
+
+    def _candidates(self, queries: Embeddings, depth: int, nprobe: int | None) -> NDArray[np.int64]:
+        depth = min(depth, self.count)
+        if nprobe is None:
+            return self._index.search(queries, depth)[1]  # type: ignore[no-any-return]
+        ivf = faiss.SearchParametersIVF(nprobe=nprobe)
+        params = faiss.SearchParametersPreTransform(index_params=ivf)
+        return self._index.search(queries, depth, params=params)[1]  # type: ignore[no-any-return]
+
+    def _rerank(self, queries: Embeddings, rows: NDArray[np.int64], k: int) -> Hits:
+        best, scores = self._best_rows(queries, rows, k)
+        found = best.shape[1]
+        ids = np.full((len(queries), k), -1, np.int64)
+        ids[:, :found] = np.where(best >= 0, self._ids[best], -1)
+        padded = np.full((len(queries), k), -np.inf, np.float32)
+        padded[:, :found] = scores
+        return Hits(ids, padded)
+
+    def _best_rows(
+        self, queries: Embeddings, rows: NDArray[np.int64], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Exact scores of the candidate rows (queries, depth); the best k of them, in order."""
+        candidates = self._vectors[rows].astype(np.float32)
+        scores = np.einsum("qd,qcd->qc", queries, candidates, optimize=True)
+        scores[rows < 0] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def open_version(folder: Path) -> tuple[Manifest, FaissIndex]:
+    """Verify a version's files, then open them. Raises VersionDamaged."""
+    manifest = read_verified(folder)
+    ids = np.load(folder / IDS)
+    try:
+        vectors = map_vectors(folder / VECTORS, (manifest.count, manifest.dim))
+        index = faiss.read_index(str(folder / INDEX))
+    except (ValueError, RuntimeError) as error:
+        raise VersionDamaged(f"{folder.name}: {error}") from error
+    if not index.ntotal == len(ids) == manifest.count:
+        raise VersionDamaged(f"{folder.name}: its files hold different numbers of images")
+    return manifest, FaissIndex(index, vectors, ids, manifest.calibration)
+
+
+def map_vectors(path: Path, shape: tuple[int, int]) -> NDArray[np.float16]:
+    """The (count, dim) embeddings of a version, memory-mapped, read-only."""
+    if shape[0] == 0:
+        return np.empty(shape, np.float16)  # an empty file cannot be mapped
+    return np.memmap(path, np.float16, "r", shape=shape)
+
+
+def _require_unit(queries: Embeddings) -> None:
+    """FAISS answers anything for a zero vector and id −1 for NaN: refuse both."""
+    norms = np.linalg.norm(queries, axis=1)
+    if not np.all(np.abs(norms - 1) < _UNIT_NORM_TOLERANCE):
+        raise ValueError("queries must be finite and of unit length")

@@ -1,0 +1,1 @@
+"""The truth: collections, images, shards and index versions, in a SQL database."""

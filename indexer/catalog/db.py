@@ -1,0 +1,126 @@
+"""Engine, sessions and migrations: SQLite by default, PostgreSQL by URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+import migrations
+from indexer.errors import CatalogError
+
+_SQLITE_BUSY_MS = 30_000
+
+
+class Database:
+    """One engine and its sessions; `read` and `write` are the units of work."""
+
+    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+        """`foreign_keys`: whether SQLite enforces them; off only while migrating, where
+        copying a table would cascade to the rows that point to it.
+        """
+        self.engine = _engine(url, foreign_keys=foreign_keys)
+        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite: a writer takes the lock at once, so that it never fails half-way
+        # because a reader had to become a writer.
+        writer = self.engine.execution_options(sqlite_begin="IMMEDIATE")
+        self._writers = sessionmaker(writer, expire_on_commit=False)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that commits nothing."""
+        with self._readers() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back by any exception."""
+        with self._writers.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database to `revision`, creating a SQLite file and its folder."""
+    alembic.command.upgrade(alembic_config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    alembic.command.downgrade(alembic_config(url), revision)
+
+
+def require_current(database: Database) -> None:
+    """Raise CatalogError unless the database can be reached and is at the head revision."""
+    head = ScriptDirectory.from_config(alembic_config("")).get_current_head()
+    try:
+        with database.engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise CatalogError(f"the database cannot be reached: {error.__cause__ or error}") from error
+    if current != head:
+        raise CatalogError(
+            f"the database is at revision {current}, this program needs {head}: "
+            "run `noongil db upgrade`"
+        )
+
+
+def alembic_config(url: str) -> alembic.config.Config:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    # Not an ini option: a % in a password would be read as interpolation.
+    config.attributes["url"] = url
+    return config
+
+
+def _engine(url: str, *, foreign_keys: bool) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in {"postgresql", "postgres"}:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise CatalogError(
+                f"databases are sqlite and postgresql, not {parsed.get_backend_name()!r}"
+            )
+        engine = create_engine(parsed, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as error:
+        # The message of SQLAlchemy quotes the URL, and with it the password.
+        raise CatalogError("NOONGIL_DATABASE_URL is not a database URL") from error
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", partial(_configure_sqlite, foreign_keys))
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(
+    foreign_keys: bool,  # noqa: FBT001
+    connection: DBAPIConnection,
+    _: ConnectionPoolEntry,
+) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={_SQLITE_BUSY_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"foreign_keys={int(foreign_keys)}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+    connection.exec_driver_sql(f"BEGIN {mode}")

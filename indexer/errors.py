@@ -1,0 +1,101 @@
+"""The errors of this package.
+
+IndexerError
+├── SourceError        a source as a whole cannot be read: nothing may be concluded from it
+├── Rejected           one picture cannot be indexed; carries a RejectReason
+├── CatalogError       the database cannot be used: unreachable, not migrated, a bad URL
+├── UnknownCollection  no collection has that name
+├── UnknownVersion     the collection has no such version
+├── CollectionExists   the name is taken
+├── CollectionBusy     another indexing run holds the collection
+├── CollectionMixed    images of two encoders cannot go into one index
+└── VersionDamaged     a version's files are not what its manifest says
+"""
+
+from enum import StrEnum
+
+_MAX_DETAIL_CHARACTERS = 200
+
+
+class RejectReason(StrEnum):
+    """Why a picture was left out. Stored and counted: a code never changes its meaning."""
+
+    EMPTY_FILE = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    FILE_TOO_LARGE = "file_too_large"
+    UNREADABLE = "unreadable"
+    NOT_A_FILE = "not_a_file"
+    OUTSIDE_SOURCE = "outside_source"
+    UNDECODABLE_NAME = "undecodable_name"
+    DUPLICATE_KEY = "duplicate_key"
+    KEY_TOO_LONG = "key_too_long"
+
+
+class IndexerError(Exception):
+    """Anything that goes wrong between a source and a published index."""
+
+
+class SourceError(IndexerError):
+    """A source as a whole cannot be read: nothing may be concluded from it."""
+
+
+class Rejected(IndexerError):
+    """One picture cannot be indexed. `detail` is one printable line for the operator."""
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        self.reason = reason
+        self.detail = _one_line(detail)
+        super().__init__(reason, self.detail)
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
+
+
+class CatalogError(IndexerError):
+    """The database cannot be used: unreachable, not migrated, a bad URL."""
+
+
+class UnknownCollection(IndexerError):
+    """No collection has that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no collection {name!r}")
+
+
+class UnknownVersion(IndexerError):
+    """The collection has no such version."""
+
+    def __init__(self, collection: str, version: str) -> None:
+        super().__init__(f"collection {collection!r} has no version {version!r}")
+
+
+class CollectionExists(IndexerError):
+    """The name is taken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a collection {name!r} already")
+
+
+class CollectionBusy(IndexerError):
+    """Another indexing run holds the collection."""
+
+
+class CollectionMixed(IndexerError):
+    """Images of two encoders cannot go into one index."""
+
+
+class VersionDamaged(IndexerError):
+    """A version's files are not what its manifest says."""
+
+
+def _one_line(text: str) -> str:
+    head = text[: 2 * _MAX_DETAIL_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    printable = "".join(c if c.isprintable() else " " for c in head)
+    line = " ".join(printable.split())
+    if len(line) <= _MAX_DETAIL_CHARACTERS:
+        return line
+    return line[: _MAX_DETAIL_CHARACTERS - 1] + "…"

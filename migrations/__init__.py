@@ -1,0 +1,1 @@
+"""Alembic's scripts: the history of the tables in indexer/catalog/tables.py."""

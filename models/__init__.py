@@ -1,0 +1,1 @@
+"""Pictures and words: encoders, and nothing of databases, HTTP or indexes."""

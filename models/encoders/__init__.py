@@ -1,0 +1,1 @@
+"""One file an encoder family; `models.registry` finds them by spec."""

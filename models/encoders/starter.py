@@ -1,0 +1,111 @@
+"""`starter`: the encoder that works from a bare checkout, on a CPU, with no model hub.
+
+Two small networks that never saw each other, a sentence encoder for Korean and English
+and an ImageNet classifier, are joined by a vocabulary of what the classes are called;
+`starter_space` says how. docs/decisions/0002-starter-encoder.md has the numbers.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models.encoders import starter_image, starter_space, starter_text
+from models.encoders.starter_data import AXES_FILES, PHRASE_FILES, load_phrases, load_space
+from models.encoders.starter_image import ImageTower
+from models.encoders.starter_space import CLASS_DIM, LOOK_DIM, Space
+from models.encoders.starter_text import SentenceEncoder, TextTower
+from models.encoders.starter_vocabulary import read_vocabulary
+from models.errors import ModelUnavailable, UnknownModel
+from models.types import Embeddings, EncoderSpec, Pixels
+
+FORMAT = 1  # raise it when the code changes what a vector means
+
+
+class StarterEncoder:
+    """See `models.types.Encoder`; holds no state that a call changes."""
+
+    def __init__(self, text: TextTower, image: ImageTower, space: Space) -> None:
+        self._text = text
+        self._image = image
+        self._space = space
+        self._spec = EncoderSpec(
+            id="starter",
+            dim=CLASS_DIM + LOOK_DIM,
+            image_size=starter_image.SIZE,
+            fingerprint=_fingerprint(),
+            licence="Apache-2.0",
+            languages=("ko", "en"),
+        )
+
+    @property
+    def spec(self) -> EncoderSpec:
+        return self._spec
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        if not texts:
+            return self._none()
+        return self._space.place_texts(self._text.distributions(texts))
+
+    def to_pixels(self, image: Image.Image) -> Pixels:
+        return starter_image.to_pixels(image)
+
+    def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
+        if not batch:
+            return self._none()
+        return self._space.place_images(self._image.logits(batch))
+
+    def _none(self) -> Embeddings:
+        return np.empty((0, self._spec.dim), np.float32)
+
+
+def load(name: str) -> StarterEncoder:
+    """Raises UnknownModel for any name, ModelUnavailable without the two weight packages."""
+    if name:
+        raise UnknownModel(f"the starter has no variant {name!r}; its spec is plain 'starter'")
+    vocabulary = read_vocabulary()
+    phrases, space = load_phrases(vocabulary), load_space(vocabulary)
+    try:
+        text = TextTower(SentenceEncoder(), vocabulary, phrases)
+        return StarterEncoder(text, ImageTower(), space)
+    except ImportError as missing:
+        raise ModelUnavailable(
+            f"the starter needs the package that provides {missing.name!r}: install the "
+            "project again with its dependencies"
+        ) from missing
+
+
+def _fingerprint() -> str:
+    """Over all that decides a vector: weights, data files, constants and FORMAT."""
+    digest = sha256(repr((FORMAT, _constants())).encode())
+    for path in _files():
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _constants() -> tuple[object, ...]:
+    image = (starter_image.SIZE, starter_image.MEAN, starter_image.STD)
+    space = (CLASS_DIM, LOOK_DIM, starter_space.IMAGE_SHARPNESS)
+    text = (
+        starter_text.SHARPNESS,
+        starter_text.WORD_SHARE,
+        starter_text.WORD_FOCUS,
+        sorted(starter_text.KIND_MARGIN.items()),
+        starter_text.MAX_CHARS,
+        starter_text.MAX_WORDS,
+        sorted(starter_text.NOISE),
+    )
+    return image, space, text
+
+
+def _files() -> list[Path]:
+    return [
+        *SentenceEncoder.weight_files(),
+        starter_image.weight_file(),
+        *PHRASE_FILES.values(),
+        *AXES_FILES.values(),
+    ]

@@ -1,0 +1,1 @@
+"""Building the data files and weights that the encoders load."""
