@@ -16,8 +16,9 @@ from models.encoders import starter_image, starter_space, starter_text
 from models.encoders.starter_data import AXES_FILES, PHRASE_FILES, load_phrases, load_space
 from models.encoders.starter_image import ImageTower
 from models.encoders.starter_space import CLASS_DIM, LOOK_DIM, Space
+from models.encoders.starter_spelling import GLOSS_FILE
 from models.encoders.starter_text import SentenceEncoder, TextTower
-from models.encoders.starter_vocabulary import read_vocabulary
+from models.encoders.starter_vocabulary import CLASS_FILE, GROUP_FILE, read_vocabulary
 from models.errors import ModelUnavailable, UnknownModel
 from models.types import Embeddings, EncoderSpec, Pixels
 
@@ -108,4 +109,7 @@ def _files() -> list[Path]:
         starter_image.weight_file(),
         *PHRASE_FILES.values(),
         *AXES_FILES.values(),
+        CLASS_FILE,
+        GROUP_FILE,
+        GLOSS_FILE,
     ]

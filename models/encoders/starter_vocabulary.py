@@ -2,8 +2,9 @@
 
 `starter_classes.tsv` names each class; `starter_groups.tsv` gives words that several
 classes share. A group of kind `is` is a broader term (every beagle is a dog); one of
-kind `near` is what such pictures usually show beside (a wig is near a woman). English
-class names are those of WordNet's synsets plus everyday ones.
+kind `near` is what such pictures show beside, or where they are taken (a wig is near a
+woman, a snorkel near the sea). English class names are those of WordNet's synsets (Miller
+1995) plus everyday ones.
 """
 
 import csv
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
+
+from models.encoders.starter_spelling import GLOSS_FILE
 
 CLASSES = 1000
 CLASS_FILE = Path(__file__).with_name("starter_classes.tsv")
@@ -30,7 +33,9 @@ class Phrase(NamedTuple):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Every phrase with the classes it stands for, and a digest of the source files."""
+    """Every phrase with the classes it stands for, and a digest of the source files,
+    the glosses among them.
+    """
 
     classes_of: dict[Phrase, frozenset[int]]
     digest: str
@@ -48,8 +53,9 @@ def read_vocabulary() -> Vocabulary:
     classes_of: dict[Phrase, set[int]] = {}
     for phrase, classes in _rows():
         classes_of.setdefault(phrase, set()).update(classes)
-    digest = sha256(CLASS_FILE.read_bytes() + GROUP_FILE.read_bytes()).hexdigest()
-    return Vocabulary({phrase: frozenset(c) for phrase, c in classes_of.items()}, digest)
+    sources = b"".join(path.read_bytes() for path in (CLASS_FILE, GROUP_FILE, GLOSS_FILE))
+    frozen = {phrase: frozenset(classes) for phrase, classes in classes_of.items()}
+    return Vocabulary(frozen, sha256(sources).hexdigest())
 
 
 def parse_classes(text: str) -> frozenset[int]:
