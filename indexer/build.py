@@ -118,9 +118,22 @@ def _gather(path: Path, source: BuildInput) -> NDArray[np.float16]:
 def _train(spec: IndexSpec, vectors: NDArray[np.float16]) -> faiss.Index:
     index = faiss.index_factory(vectors.shape[1], spec.factory, faiss.METRIC_INNER_PRODUCT)
     if not spec.is_exact:
+        _train_quickly(index)
         rows = np.random.default_rng(0).choice(len(vectors), spec.train_size, replace=False)
         index.train(vectors[np.sort(rows)].astype(np.float32))
     return index
+
+
+def _train_quickly(index: faiss.Index) -> None:
+    """Iterations that exact rerank makes needless (measured at 10,000 × 512, two cores, 50
+    candidates reranked: 8.5 s and recall@10 0.999; FAISS's defaults take minutes for 0.998).
+    """
+    rotation = faiss.downcast_VectorTransform(index.chain.at(0))
+    rotation.niter, rotation.niter_pq_0, rotation.niter_pq = 4, 8, 2
+    ivf = faiss.downcast_index(index.index)
+    ivf.pq.cp.niter = 8
+    # Orders the centroids for a Hamming filter that searches here never use: 90 s by itself.
+    ivf.do_polysemous_training = False
 
 
 def _calibrate(

@@ -9,7 +9,8 @@ IndexerError
 ├── CollectionExists   the name is taken
 ├── CollectionBusy     another indexing run holds the collection
 ├── CollectionMixed    images of two encoders cannot go into one index
-└── VersionDamaged     a version's files are not what its manifest says
+├── VersionDamaged     a version's files are not what its manifest says
+└── EvaluationError    a labelled folder is not labelled as it should be
 """
 
 from enum import StrEnum
@@ -90,6 +91,10 @@ class CollectionMixed(IndexerError):
 
 class VersionDamaged(IndexerError):
     """A version's files are not what its manifest says."""
+
+
+class EvaluationError(IndexerError):
+    """A labelled folder is not labelled as it should be."""
 
 
 def _one_line(text: str) -> str:

@@ -14,20 +14,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
+from indexer.decode import DecodeLimits, decode
+from indexer.errors import EvaluationError, Rejected
 from models.types import Embeddings, Encoder, Pixels
 
 Language = Literal["ko", "en"]
 LANGUAGES: tuple[Language, ...] = ("ko", "en")
 SUFFIX = ".queries.tsv"
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"})
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 BATCH = 32
-
-
-class EvaluationError(Exception):
-    """The folder is not labelled as it should be."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +114,10 @@ def _encode_pictures(encoder: Encoder, query_set: QuerySet) -> Embeddings:
 
 def _pixels(encoder: Encoder, path: Path) -> Pixels:
     try:
-        with Image.open(path, formats=FORMATS) as opened:
-            return encoder.to_pixels(ImageOps.exif_transpose(opened).convert("RGB"))
-    except OSError as error:
+        decoded = decode(path.read_bytes(), limits=DecodeLimits())
+    except (OSError, Rejected) as error:
         raise EvaluationError(f"{path} cannot be read as a picture: {error}") from error
+    return encoder.to_pixels(decoded.image)
 
 
 def _read_query_set(file: Path) -> QuerySet:

@@ -29,6 +29,7 @@ class FaissIndex:
         self._vectors = vectors
         self._ids = ids
         self._calibration = calibration
+        self._nlist = faiss.extract_index_ivf(index).nlist if calibration else 0
 
     @property
     def count(self) -> int:
@@ -38,16 +39,20 @@ class FaissIndex:
         _require_unit(queries)
         point = self._point_for(recall)
         if point is None:
-            rows = self._candidates(queries, k, None)
-        else:
-            # A deep page needs as many candidates a hit as a short one did.
-            depth = max(point.rerank, k * max(1, point.rerank // 10))
-            rows = self._candidates(queries, depth, point.nprobe)
+            return self._rerank(queries, self._index.search(queries, min(k, self.count))[1], k)
+        # A deep page needs as many candidates a hit as a short one did.
+        depth = min(max(point.rerank, k * max(1, point.rerank // 10)), self.count)
+        nprobe = point.nprobe
+        rows = self._candidates(queries, depth, nprobe)
+        # The lists probed may hold fewer than k: probe on rather than answer short.
+        while nprobe < self._nlist and np.any(rows[:, min(k, depth) - 1] < 0):
+            nprobe *= 2
+            rows = self._candidates(queries, depth, nprobe)
         return self._rerank(queries, rows, k)
 
     def search_at(self, queries: Embeddings, k: int, nprobe: int, rerank: int) -> NDArray[np.int64]:
         """Row numbers (queries, k) at a given setting: what calibration measures."""
-        rows = self._candidates(queries, rerank, nprobe)
+        rows = self._candidates(queries, min(rerank, self.count), nprobe)
         return self._best_rows(queries, rows, k)[0]
 
     def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
@@ -63,10 +68,7 @@ class FaissIndex:
         reaching = (point for point in self._calibration if point.recall >= recall)
         return next(reaching, self._calibration[-1])
 
-    def _candidates(self, queries: Embeddings, depth: int, nprobe: int | None) -> NDArray[np.int64]:
-        depth = min(depth, self.count)
-        if nprobe is None:
-            return self._index.search(queries, depth)[1]  # type: ignore[no-any-return]
+    def _candidates(self, queries: Embeddings, depth: int, nprobe: int) -> NDArray[np.int64]:
         ivf = faiss.SearchParametersIVF(nprobe=nprobe)
         params = faiss.SearchParametersPreTransform(index_params=ivf)
         return self._index.search(queries, depth, params=params)[1]  # type: ignore[no-any-return]

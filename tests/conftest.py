@@ -1,0 +1,121 @@
+"""Databases of both kinds, a tiny encoder, pictures: what the suites share."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from PIL import Image
+from sqlalchemy import create_engine, make_url, text
+
+from indexer.catalog import db
+from indexer.catalog.db import Database
+from indexer.decode import DecodeLimits
+from indexer.embed import EmbedOptions
+from indexer.indexing import Indexing
+from models import registry
+from tests.tiny_encoder import TinyEncoder
+
+_TEMPLATE = "noongil_template"
+_names = count()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a developer's .env nor the environment reaches a test."""
+    for name in [name for name in os.environ if name.startswith("NOONGIL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(registry._SCHEMES, "tiny", "tests.tiny_encoder")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a real PostgreSQL, with a migrated template database."""
+    pgserver = pytest.importorskip("pgserver", reason="PostgreSQL comes with the wheel pgserver")
+    # Not in pytest's own folder: it is closed to the user that the server runs as under root.
+    folder = mkdtemp(prefix="noongil-postgres-")
+    server = pgserver.get_server(folder)
+    try:
+        url = server.get_uri()
+        _execute(url, f"CREATE DATABASE {_TEMPLATE}")
+        db.upgrade(_with_database(url, _TEMPLATE))
+        yield url
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with nothing in it, not even tables."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'catalog.db'}"
+        return
+    yield from _postgres_database(request.getfixturevalue("postgres"), template="template1")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'catalog.db'}"
+        db.upgrade(url)
+        yield url
+        return
+    yield from _postgres_database(request.getfixturevalue("postgres"), template=_TEMPLATE)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def encoder() -> TinyEncoder:
+    return TinyEncoder()
+
+
+@pytest.fixture
+def indexing(database: Database, data_dir: Path) -> Indexing:
+    options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
+    return Indexing(database, data_dir, options, keep_versions=3)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three pictures of one colour each."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (40, 30), colour).save(folder / f"{colour}.png")
+    return folder
+
+
+def _postgres_database(url: str, template: str) -> Iterator[str]:
+    name = f"test_{next(_names)}"
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _with_database(url, name)
+    _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _with_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _execute(url: str, statement: str) -> None:
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
