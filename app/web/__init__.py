@@ -1,20 +1,6 @@
-"""The search page: a template and modules, no build step."""
+"""The search page: a template, modules and style sheets, no build step."""
 
-from pathlib import Path
+from app.web.assets import mount_static
+from app.web.page import router
 
-from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse, RedirectResponse
-from fastapi.staticfiles import StaticFiles
-
-router = APIRouter(include_in_schema=False)
-
-_HERE = Path(__file__).parent
-
-
-@router.get("/", response_class=HTMLResponse)
-async def page() -> HTMLResponse:
-    return HTMLResponse("<!doctype html><title>Noongil</title>")
-
-
-def mount_static(app: FastAPI) -> None:
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+__all__ = ["mount_static", "router"]

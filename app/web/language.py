@@ -1,0 +1,43 @@
+"""Which of the two languages a reader wants, and the page's words in it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+LANGUAGES = ("ko", "en")
+
+_FOLDER = Path(__file__).parent / "strings"
+
+STRINGS: dict[str, dict[str, str | dict[str, str]]] = {
+    language: json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
+    for language in LANGUAGES
+}
+
+
+def choose(asked: str | None, remembered: str | None, accepted: str) -> str:
+    """The URL's word, else the reader's last choice, else the browser's `Accept-Language`."""
+    for language in (asked, remembered, *_by_preference(accepted)):
+        if language in LANGUAGES:
+            return language
+    return "en"
+
+
+def _by_preference(accepted: str) -> Iterator[str]:
+    """Primary tags of an `Accept-Language` header, the most wanted first (RFC 9110 § 12.5.4)."""
+    weighted = []
+    for item in accepted.split(","):
+        tag, _, parameters = item.partition(";")
+        weight = _weight(parameters)
+        if weight > 0:
+            weighted.append((weight, tag.strip().lower().partition("-")[0]))
+    return (tag for _, tag in sorted(weighted, key=lambda pair: -pair[0]))
+
+
+def _weight(parameters: str) -> float:
+    name, _, value = parameters.strip().partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

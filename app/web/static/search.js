@@ -1,0 +1,45 @@
+// One search at a time: a newer one ends the older, whose answer can then never be shown.
+
+import * as api from "./api.js";
+
+const LONGEST_WAIT_MS = 15_000;
+
+export class Searches {
+  #current = null;
+
+  stop() {
+    this.#current?.abort();
+  }
+
+  /**
+   * `task(signal)` until it succeeds or fails for good; a fault that passes is tried again.
+   * `on.answer` and `on.problem` are told only while this is the newest.
+   */
+  async run(task, on) {
+    this.stop();
+    const controller = new AbortController();
+    this.#current = controller;
+    const isNewest = () => this.#current === controller && !controller.signal.aborted;
+    for (let attempt = 0; isNewest(); attempt += 1) {
+      try {
+        const answer = await task(controller.signal);
+        if (isNewest()) on.answer(answer);
+        return;
+      } catch (error) {
+        if (!isNewest()) return;
+        if (!(error instanceof api.Problem)) throw error;
+        on.problem(error);
+        if (!error.passes) return;
+        await pause(error, attempt, controller.signal);
+      }
+    }
+  }
+}
+
+function pause(problem, attempt, signal) {
+  const wait = Math.max(problem.retryAfter * 1000, 1000 * 2 ** attempt);
+  return new Promise((resolve) => {
+    setTimeout(resolve, Math.min(wait, LONGEST_WAIT_MS));
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+}
