@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
-import sys
 import time
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import server
 from app.collections import service as collections_service
 from app.collections.schemas import CollectionName
 from app.config import Settings
-from app.console import TerminalProgress, console, print_json, print_summary, print_table
-from app.errors import Problem
+from app.console import (
+    TerminalProgress,
+    console,
+    print_json,
+    print_summary,
+    print_table,
+    summary_as_dict,
+)
+from app.failures import one_line_failures
 from app.search.schemas import SearchRequest
 from app.search.service import search as run_search
 from app.state import open_state
@@ -24,13 +30,13 @@ from indexer.catalog import db
 from indexer.catalog.db import Database
 from indexer.decode import DecodeLimits
 from indexer.embed import EmbedOptions
-from indexer.errors import IndexerError, SourceError, UnknownCollection
+from indexer.errors import SourceError, UnknownCollection
+from indexer.evaluate import evaluate as evaluate_folder
 from indexer.indexing import Indexing, IndexSummary
 from indexer.layout import CollectionFolder
 from indexer.publish import activate as activate_version
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
-from models.errors import ModelError
 from models.registry import shared_encoder
 
 cli = typer.Typer(
@@ -52,15 +58,8 @@ DEMO = "demo"
 
 
 def main() -> None:
-    """Run a command; what a user can mend is one line, not a traceback."""
-    try:
+    with one_line_failures():
         cli()
-    except (IndexerError, ModelError, Problem) as error:
-        console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
-    except SQLAlchemyError as error:
-        console.print(f"error: the database: {error}", markup=False, soft_wrap=True)
-        sys.exit(1)
 
 
 @cli.callback()
@@ -101,6 +100,7 @@ def index(
     recall: Annotated[
         float | None, typer.Option(min=0.01, max=1.0, help="recall@10 to aim at.")
     ] = None,
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Embed what is new or changed in SOURCE and publish a new index version."""
@@ -113,7 +113,7 @@ def index(
     spec = model or _model_of(settings, collection)
     summary = _index(settings, opened, collection, spec, recall or settings.recall)
     if as_json:
-        print_json(_as_dict(summary))
+        print_json(summary_as_dict(summary))
 
 
 @cli.command()
@@ -121,11 +121,16 @@ def search(
     text: Annotated[str, typer.Argument(help="Korean or English.")],
     collection: CollectionOption,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
+    *,
     as_json: AsJson = False,
 ) -> None:
     """Find images by text."""
+    try:
+        request = SearchRequest(text=text, k=k)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="TEXT") from None
     with open_state(Settings()) as state:
-        found = asyncio.run(run_search(state, collection, SearchRequest(text=text, k=k)))
+        found = asyncio.run(run_search(state, collection, request))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -150,8 +155,34 @@ def serve(
     server.run(settings, workers)
 
 
+@cli.command("eval")
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Labelled folder: pictures and *.queries.tsv.")],
+    model: Annotated[list[str] | None, typer.Option(help="Model; may be repeated.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Retrieval quality of one or more models on a labelled folder."""
+    results = {
+        spec: evaluate_folder(shared_encoder(spec), data) for spec in model or [Settings().model]
+    }
+    if as_json:
+        print_json({spec: [asdict(result) for result in sets] for spec, sets in results.items()})
+        return
+    print_table(
+        ["model", "set", "language", "queries", "pictures", "mAP", "R-precision", "hit@5"],
+        [
+            [spec, result.name, language, str(result.queries), str(result.pictures)]
+            + [f"{value:.3f}" for value in astuple(quality)]
+            for spec, sets in results.items()
+            for result in sets
+            for language, quality in result.quality.items()
+        ],
+    )
+
+
 @collections_cli.command("list")
-def list_collections(as_json: AsJson = False) -> None:
+def list_collections(*, as_json: AsJson = False) -> None:
     """All collections."""
     views = collections_service.list_all(_database(Settings()))
     if as_json:
@@ -164,7 +195,7 @@ def list_collections(as_json: AsJson = False) -> None:
 
 
 @collections_cli.command("show")
-def show_collection(name: str, as_json: AsJson = False) -> None:
+def show_collection(name: str, *, as_json: AsJson = False) -> None:
     """One collection."""
     view = collections_service.show(_database(Settings()), name).model_dump(mode="json")
     if as_json:
@@ -176,6 +207,7 @@ def show_collection(name: str, as_json: AsJson = False) -> None:
 @collections_cli.command("delete")
 def delete_collection(
     name: str,
+    *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete a collection: its rows, embeddings and indexes; never the pictures."""
@@ -188,7 +220,7 @@ def delete_collection(
 
 
 @versions_cli.command("list")
-def list_versions(name: str, as_json: AsJson = False) -> None:
+def list_versions(name: str, *, as_json: AsJson = False) -> None:
     """The versions of collection NAME, newest first."""
     views = collections_service.versions(_database(Settings()), name)
     if as_json:
@@ -259,22 +291,3 @@ def _sample_photos() -> Path:
             "or install noongil[demo]"
         ) from error
     return Path(skimage.data.__file__).parent
-
-
-def _as_dict(summary: IndexSummary) -> dict[str, object]:
-    images = summary.images
-    return {
-        "total": summary.total,
-        "embedded": images.embedded,
-        "shared": images.shared,
-        "unchanged": images.unchanged,
-        "removed": images.removed,
-        "rejected": dict(summary.rejected),
-        "rejects": [
-            {"id": reject.key, "reason": reject.reason.value, "detail": reject.detail}
-            for reject in images.rejects
-        ],
-        "version": summary.version,
-        "published": summary.published,
-        "index": summary.factory,
-    }

@@ -38,7 +38,6 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(
         0.5, gt=0, description="How often a server looks for a newly published version"
     )
-    encode_threads: int = Field(0, ge=0, description="Torch threads; 0: torch decides")
     decode_threads: int = Field(0, ge=0, description="Decode threads of `index`; 0: one a core")
     batch_size: int = Field(32, gt=0, description="Images a forward pass while indexing")
     max_image_pixels: int = Field(

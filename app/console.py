@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -56,7 +57,7 @@ class TerminalProgress:
         self._total: int | None = None
         self._started = self._said = time.monotonic()
 
-    def __enter__(self) -> "TerminalProgress":
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 
@@ -104,17 +105,33 @@ def print_summary(collection: str, summary: IndexSummary, seconds: float) -> Non
     )
     for reason, count in sorted(summary.rejected.items()):
         keys = [reject.key for reject in images.rejects if reject.reason == reason]
-        console.print(
-            f"  rejected {count} {reason}: {', '.join(keys[:3])}{', …' if count > 3 else ''}",
-            markup=False,
-            highlight=False,
-        )
+        named = ", ".join(map(_printable, keys[:3])) + (", …" if count > 3 else "")
+        console.print(f"  rejected {count} {reason}: {named}", markup=False, highlight=False)
     if summary.published:
         console.print(f"  published version {summary.version} ({summary.factory})")
     elif summary.version:
         console.print(f"  nothing changed: version {summary.version} goes on serving")
     else:
         console.print("  no image could be indexed: there is nothing to search")
+
+
+def summary_as_dict(summary: IndexSummary) -> dict[str, object]:
+    images = summary.images
+    return {
+        "total": summary.total,
+        "embedded": images.embedded,
+        "shared": images.shared,
+        "unchanged": images.unchanged,
+        "removed": images.removed,
+        "rejected": dict(summary.rejected),
+        "rejects": [
+            {"id": reject.key, "reason": reject.reason.value, "detail": reject.detail}
+            for reject in images.rejects
+        ],
+        "version": summary.version,
+        "published": summary.published,
+        "index": summary.factory,
+    }
 
 
 def print_json(value: object) -> None:
@@ -126,5 +143,13 @@ def print_table(columns: list[str], rows: list[list[str]]) -> None:
     """To standard output."""
     table = Table(*columns, box=None)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(_printable(cell)) for cell in row))
     Console().print(table)
+
+
+def _printable(text: str) -> str:
+    """A file's name may hold what moves the cursor, or worse."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

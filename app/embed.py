@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.errors import InvalidRequest
 from app.search.normalize import normalize
 from app.search.schemas import QueryText
-from app.state import AppState
+from app.state import AppState, State
 from indexer.decode import DecodeLimits, decode
 from indexer.errors import Rejected
-from models.types import Embeddings, Encoder, encode_images
+from models.errors import InvalidInput
+from models.types import Embeddings, Encoder
 
 router = APIRouter(prefix="/v1", tags=["embed"])
 
@@ -52,12 +53,12 @@ async def embed(state: AppState, request: EmbedRequest) -> EmbedResponse:
     settings = state["settings"]
     embedder = await run_in_threadpool(state["serving"].embedder, request.model or settings.model)
     if request.texts is not None:
-        state["metrics"].encode_batch_size.observe(len(request.texts))
-        vectors = await embedder.embed([normalize(text) for text in request.texts])
+        texts = [_normalized(number, text) for number, text in enumerate(request.texts)]
+        state["metrics"].encode_batch_size.observe(len(texts))
+        vectors = await embedder.embed(texts)
     else:
-        limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
         vectors = await run_in_threadpool(
-            _embed_images, embedder.encoder, request.images or [], limits
+            _embed_images, state, embedder.encoder, request.images or []
         )
     return EmbedResponse(
         model=embedder.encoder.spec.id,
@@ -66,15 +67,29 @@ async def embed(state: AppState, request: EmbedRequest) -> EmbedResponse:
     )
 
 
-def _embed_images(encoder: Encoder, images: list[str], limits: DecodeLimits) -> Embeddings:
-    decoded = []
+def _normalized(number: int, text: str) -> str:
+    try:
+        return normalize(text)
+    except InvalidInput as error:
+        raise InvalidRequest(f"texts.{number}: {error}") from error
+
+
+def _embed_images(state: State, encoder: Encoder, images: list[str]) -> Embeddings:
+    """One picture at a time is in memory whole; what waits for the encoder is small."""
+    settings = state["settings"]
+    limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
+    pixels = []
     for number, text in enumerate(images):
         try:
             data = base64.b64decode(text, validate=True)
-            decoded.append(decode(data, limits=limits, min_side_hint=encoder.spec.image_size).image)
-        except (ValueError, Rejected) as error:
+            picture = decode(data, limits=limits, min_side_hint=encoder.spec.image_size).image
+        except ValueError as error:
+            raise InvalidRequest(f"images.{number}: not base64") from error
+        except Rejected as error:
+            state["metrics"].rejected.labels(error.reason.value).inc()
             raise InvalidRequest(f"images.{number}: {error}") from error
-    return encode_images(encoder, decoded)
+        pixels.append(encoder.to_pixels(picture))
+    return encoder.encode_pixels(pixels)
 
 
 def _base64(vectors: Embeddings) -> list[str]:

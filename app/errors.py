@@ -4,6 +4,9 @@ Problem                what this package itself raises
 ├── NotFound           no such image, no such page
 ├── InvalidRequest     the request is well-formed, what it asks for makes no sense
 └── NotReady           the collection cannot be searched just now
+
+BodyTooLarge stands apart: it is raised while the body is read, where frameworks let only an
+HTTPException through.
 """
 
 import logging
@@ -13,6 +16,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from indexer.errors import (
@@ -30,6 +34,10 @@ from models.errors import InvalidInput, ModelError, ModelUnavailable, UnknownMod
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
+
+_MAX_ERRORS = 20
+_MAX_FIELD = 200
+"""Characters of a field's name: unknown ones are the client's own, of any length."""
 
 
 class Problem(Exception):
@@ -52,13 +60,20 @@ class NotReady(Problem):
     code = "not_ready"
 
 
+class BodyTooLarge(HTTPException):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "body_too_large"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(self.status, f"a request body is at most {max_bytes} bytes")
+
+
 _STATUS_OF: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownCollection: (HTTPStatus.NOT_FOUND, "unknown_collection"),
     UnknownVersion: (HTTPStatus.NOT_FOUND, "unknown_version"),
     CollectionExists: (HTTPStatus.CONFLICT, "collection_exists"),
     CollectionBusy: (HTTPStatus.CONFLICT, "collection_busy"),
     VersionDamaged: (HTTPStatus.SERVICE_UNAVAILABLE, "version_damaged"),
-    CatalogError: (HTTPStatus.SERVICE_UNAVAILABLE, "catalog_unavailable"),
     Rejected: (HTTPStatus.UNPROCESSABLE_ENTITY, "image_rejected"),
     UnknownModel: (HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_model"),
     InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"),
@@ -70,6 +85,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(IndexerError, _domain_error)
     app.add_exception_handler(ModelError, _domain_error)
+    app.add_exception_handler(CatalogError, _catalog_error)
+    app.add_exception_handler(SQLAlchemyError, _catalog_error)
+    app.add_exception_handler(BodyTooLarge, _body_too_large)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
@@ -103,6 +121,21 @@ async def _domain_error(_: Request, error: Exception) -> JSONResponse:
     return await _unexpected(_, error)
 
 
+async def _catalog_error(request: Request, error: Exception) -> JSONResponse:
+    """The reason names servers, users and statements: it is for the log."""
+    logger.error("%s %s failed: %s", request.method, request.url.path, error)
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "catalog_unavailable",
+        "the catalog's database cannot be used just now; the reason was logged",
+    )
+
+
+async def _body_too_large(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BodyTooLarge)  # noqa: S101 - as above
+    return problem_response(error.status, error.code, error.detail)
+
+
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     status = HTTPStatus(error.status_code)
@@ -112,14 +145,14 @@ async def _http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """Names the fields, and never echoes the input: it may not be encodable."""
+    """Names the fields, the first few, and never echoes the input: it may not be encodable."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     errors = [
         {
-            "field": _encodable(".".join(str(part) for part in item["loc"])),
+            "field": _encodable(".".join(str(part) for part in item["loc"])[:_MAX_FIELD]),
             "message": _encodable(item["msg"]),
         }
-        for item in error.errors()
+        for item in error.errors()[:_MAX_ERRORS]
     ]
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem_response(

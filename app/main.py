@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from app import embed, errors, health, web
-from app.body_limit import BodyLimit
 from app.collections import endpoints as collections
 from app.config import Settings
+from app.guards import BodyLimit, HeadAsGet, HostGuard
 from app.images import endpoints as images
 from app.search import endpoints as search
 from app.serving import Serving
@@ -41,8 +40,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadAsGet)
     if not settings.allow_open:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts)
+        app.add_middleware(HostGuard, allowed=settings.allowed_hosts)
     errors.install(app)
     # Search before images: `…/similar` and `…/thumbnail` are tried before `…/{id}`.
     for router in (health, collections, search, images, embed, web):

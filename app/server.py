@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import closing
 from ipaddress import ip_address
 
 import uvicorn
@@ -10,6 +11,8 @@ from app.config import Settings
 from app.console import console
 from app.errors import Problem
 from app.main import create_app
+from indexer.catalog.db import Database, require_current
+from models.registry import shared_encoder
 
 
 class CannotServe(Problem):
@@ -17,14 +20,18 @@ class CannotServe(Problem):
 
 
 def run(settings: Settings, workers: int = 1) -> None:
-    """Serve until interrupted. Raises CannotServe."""
+    """Serve until interrupted. Raises CannotServe, CatalogError, ModelError."""
     if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
         raise CannotServe(
             f"refusing to listen on {settings.host} with authentication off: anyone who "
             "reaches it could read and delete. Set NOONGIL_ALLOW_OPEN=true to do it anyway"
         )
     require_free(settings)
+    # What would fail within uvicorn, as a traceback, fails here as a line.
+    with closing(Database(settings.database_url)) as database:
+        require_current(database)
     if workers == 1:
+        shared_encoder(settings.model)
         config = uvicorn.Config(
             create_app(settings), settings.host, settings.port, log_level=settings.log_level
         )

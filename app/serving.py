@@ -6,6 +6,7 @@ otherwise the version before it stays, or the newest that can be served is opene
 """
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ class Serving:
         self._refused: dict[int, tuple[str, float]] = {}
         """Version id → why it cannot be served, and when that was found."""
         self._problems: dict[str, str] = {}
+        self._refreshing = threading.Lock()
+        self._loading = threading.Lock()
 
     @property
     def problems(self) -> dict[str, str]:
@@ -69,12 +72,17 @@ class Serving:
 
     def embedder(self, model: str) -> InProcessEmbedder:
         """Raises ModelError."""
-        if model not in self._embedders:
-            self._embedders[model] = InProcessEmbedder(shared_encoder(model))
-        return self._embedders[model]
+        with self._loading:
+            if model not in self._embedders:
+                self._embedders[model] = InProcessEmbedder(shared_encoder(model))
+            return self._embedders[model]
 
     def refresh(self) -> None:
         """Blocking: reads the catalog, and files where a version is new."""
+        with self._refreshing:
+            self._refresh()
+
+    def _refresh(self) -> None:
         with self._database.read() as session:
             collections = repository.collections(session)
             chains = {
@@ -87,11 +95,12 @@ class Serving:
                 if self._is_behind(owner)
             }
             active = {owner.id: owner.active_version for owner in collections}
+        # Withdraw first: a new collection may bear the name of one that is gone.
+        for gone in self._open.keys() - active.keys():
+            self._withdraw(gone)
         for owner in collections:
             if owner.id in chains and (first := active[owner.id]):
                 self._serve(owner, [first, *chains[owner.id]])
-        for gone in self._open.keys() - active.keys():
-            self._withdraw(gone)
         names = {owner.name for owner in collections}
         self._problems = {name: why for name, why in self._problems.items() if name in names}
 
@@ -124,17 +133,21 @@ class Serving:
             return None
         folder = CollectionFolder.of(self._data_dir, owner.id).version(version.name)
         try:
-            embedder = self.embedder(version.model)
-            if embedder.encoder.spec.fingerprint != version.encoder_fingerprint:
-                raise VersionDamaged(
-                    f"{version.name} was made by another edition of {version.model}: reindex"
-                )
+            embedder = self._embedder_of(version)
             manifest, index = open_version(folder)
         except (VersionDamaged, ModelError) as error:
             self._refused[version.id] = (str(error), time.monotonic())
             logger.error("refusing version %s of %s: %s", version.name, owner.name, error)  # noqa: TRY400
             return None
         return OpenVersion(version.id, version.name, owner.name, manifest, index, embedder)
+
+    def _embedder_of(self, version: IndexVersion) -> InProcessEmbedder:
+        embedder = self.embedder(version.model)
+        if embedder.encoder.spec.fingerprint != version.encoder_fingerprint:
+            raise VersionDamaged(
+                f"{version.name} was made by another edition of {version.model}: reindex"
+            )
+        return embedder
 
     def _swap(self, owner: Collection, opened: OpenVersion) -> None:
         before = self._open.get(owner.id)
@@ -144,10 +157,13 @@ class Serving:
         self._problems.pop(owner.name, None)
         self._metrics.active_version.labels(owner.name, opened.name).set(1)
         self._metrics.index_vectors.labels(owner.name).set(opened.index.count)
+        self._metrics.search_seconds.labels(owner.name)  # there from the start, at zero
         logger.info("serving version %s of %s", opened.name, owner.name)
 
     def _withdraw(self, collection_id: int) -> None:
-        self._unmeasure(self._open.pop(collection_id))
+        gone = self._open.pop(collection_id)
+        self._unmeasure(gone)
+        self._metrics.search_seconds.remove(gone.collection)
 
     def _unmeasure(self, gone: OpenVersion) -> None:
         self._metrics.active_version.remove(gone.collection, gone.name)

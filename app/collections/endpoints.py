@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.collections import service
 from app.collections.schemas import CollectionView, NewCollection
 from app.state import AppState
+from app.text import StorableText
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -24,11 +25,11 @@ def list_all(state: AppState) -> list[CollectionView]:
 
 
 @router.get("/{collection}")
-def show(state: AppState, collection: str) -> CollectionView:
+def show(state: AppState, collection: StorableText) -> CollectionView:
     return service.show(state["database"], collection)
 
 
 @router.delete("/{collection}", status_code=HTTPStatus.NO_CONTENT)
-def delete(state: AppState, collection: str) -> None:
+def delete(state: AppState, collection: StorableText) -> None:
     service.delete(state["database"], state["settings"].data_dir, collection)
     state["serving"].refresh()

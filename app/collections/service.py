@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.collections.schemas import CollectionView, NewCollection, VersionView
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection
+from indexer.errors import CollectionExists
 from indexer.layout import CollectionFolder
 from models.types import EncoderSpec
 
@@ -34,11 +36,14 @@ def create(
     database: Database, new: NewCollection, encoder: EncoderSpec, recall: float
 ) -> CollectionView:
     """Raises CollectionExists."""
-    with database.write() as session:
-        owner = repository.add_collection(
-            session, new.name, encoder.id, encoder, new.recall or recall
-        )
-        return _view(session, owner)
+    try:
+        with database.write() as session:
+            owner = repository.add_collection(
+                session, new.name, encoder.id, encoder, new.recall or recall
+            )
+            return _view(session, owner)
+    except IntegrityError as error:  # another made it between the look and the insert
+        raise CollectionExists(new.name) from error
 
 
 def delete(database: Database, data_dir: Path, name: str) -> None:

@@ -4,27 +4,42 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import FileResponse
+from pydantic import BeforeValidator
 
 from app.errors import NotFound
 from app.images.schemas import ImageView
 from app.images.thumbnails import MEDIA_TYPE
 from app.search.service import thumbnail_path
 from app.state import AppState, State
+from app.text import StorableText
 from indexer.catalog import repository
 from indexer.catalog.tables import Image, Source
 
 router = APIRouter(prefix="/v1/collections/{collection}/images", tags=["images"])
 
 
+def _number(text: str) -> int | str:
+    """Literal does not take "320" for 320."""
+    return int(text) if text.isdecimal() else text
+
+
+Size = Annotated[
+    Literal[320, 1280], BeforeValidator(_number), Query(description="Longest side in pixels")
+]
+
+
 @router.get("/{key:path}/thumbnail", response_class=FileResponse)
 def thumbnail(
     state: AppState,
-    collection: str,
-    key: str,
-    size: Annotated[Literal[320, 1280], Query(description="Longest side in pixels")] = 320,
+    collection: StorableText,
+    key: StorableText,
+    size: Size = 320,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """WebP, upright, without metadata."""
+    """WebP, upright, without metadata.
+
+    It shadows the record of an image whose own id ends in `/thumbnail`, as `similar` does.
+    """
     image, source = _find(state, collection, key)
     headers = {
         "ETag": f'"{image.content_hash[:32]}-{size}"',
@@ -32,14 +47,15 @@ def thumbnail(
         "Cache-Control": "private, max-age=60, must-revalidate",
         "X-Content-Type-Options": "nosniff",
     }
-    if if_none_match is not None and headers["ETag"] in if_none_match:
+    known = if_none_match or ""
+    if headers["ETag"] in known or known == "*":
         return Response(status_code=304, headers=headers)
     path = state["thumbnails"].path_of(image, source, size)
     return FileResponse(path, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/{key:path}")
-def show(state: AppState, collection: str, key: str) -> ImageView:
+def show(state: AppState, collection: StorableText, key: StorableText) -> ImageView:
     image, _ = _find(state, collection, key)
     return ImageView(
         id=image.key,

@@ -14,6 +14,7 @@ from app.search.schemas import (
     SearchResponse,
 )
 from app.state import AppState
+from app.text import StorableText
 
 router = APIRouter(prefix="/v1/collections/{collection}", tags=["search"])
 
@@ -23,7 +24,7 @@ K = Annotated[int, Query(ge=1, le=MAX_HITS)]
 @router.get("/search")
 async def search_simple(
     state: AppState,
-    collection: str,
+    collection: StorableText,
     q: Annotated[QueryText, Query(description="Korean or English text")],
     k: K = 20,
     recall: Annotated[float | None, Query(gt=0, le=1)] = None,
@@ -38,12 +39,16 @@ async def search_simple(
 
 
 @router.post("/search")
-async def search(state: AppState, collection: str, request: SearchRequest) -> SearchResponse:
+async def search(
+    state: AppState, collection: StorableText, request: SearchRequest
+) -> SearchResponse:
     return await service.search(state, collection, request)
 
 
 @router.get("/images/{key:path}/similar")
-async def similar(state: AppState, collection: str, key: str, k: K = 20) -> SearchResponse:
+async def similar(
+    state: AppState, collection: StorableText, key: StorableText, k: K = 20
+) -> SearchResponse:
     """The images most like this one, itself left out."""
     request = SearchRequest(image=ImageReference(id=key), k=k)
     return await service.search(state, collection, request)

@@ -11,13 +11,12 @@ def normalize(text: str) -> str:
 
     macOS and some keyboards send Hangul decomposed (NFD), which no tokenizer knows.
     """
-    composed = unicodedata.normalize("NFC", text)
     kept = "".join(
         character if unicodedata.category(character) not in {"Cc", "Cf"} else " "
-        for character in composed
+        for character in text
         if character not in _INVISIBLE
     )
-    normalized = " ".join(kept.split())
+    normalized = " ".join(unicodedata.normalize("NFC", kept).split())
     if not normalized:
         raise InvalidInput("the query is blank")
     return normalized

@@ -2,27 +2,22 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.text import EncodableText, StorableText
 
 MAX_TEXT = 1_000
 MAX_HITS = 1_000
 
 
-def _encodable(text: str) -> str:
-    """JSON can carry half a surrogate pair, which no encoder and no database can."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds a lone surrogate")
-    return text
-
-
-QueryText = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_encodable)]
+QueryText = Annotated[EncodableText, Field(min_length=1, max_length=MAX_TEXT)]
 Include = Literal["attributes"]
 
 
 class ImageReference(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    id: Annotated[str, AfterValidator(_encodable)]
+    id: StorableText
     """An image of the collection."""
 
 

@@ -111,12 +111,14 @@ class _Finder:
 
     def _hits(self, ranked: list[tuple[Image, float]], request: SearchRequest) -> list[Hit]:
         scores = np.array([score for _, score in ranked], np.float32)
-        relevances = self._background(request).relevance(scores).tolist()
+        # Rounded before it is compared: a relevance that was shown is a bound that includes it.
+        exact = self._background(request).relevance(scores).tolist()
+        relevances = [round(relevance, 4) for relevance in exact]
         return [
             Hit(
                 id=image.key,
                 score=round(score, 6),
-                relevance=round(relevance, 4),
+                relevance=relevance,
                 uri=image.uri,
                 thumbnail=thumbnail_path(self._collection.name, image.key),
                 width=image.width,
