@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         32 * 1024 * 1024, gt=0, description="Largest request body, in bytes; over it: 413"
     )
     allowed_hosts: list[str] = Field(
-        ["localhost", "127.0.0.1", "[::1]", "testserver"],
+        ["localhost", "127.0.0.1", "[::1]"],
         description="Host headers answered while `auth` is off on loopback (stops DNS rebinding)",
     )
 

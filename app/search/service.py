@@ -34,6 +34,7 @@ async def search(state: State, name: str, request: SearchRequest) -> SearchRespo
         wanted = await run_in_threadpool(finder.stored, request.image.id)
     else:
         assert query.normalized is not None  # noqa: S101 - a request holds a text or an image
+        state["metrics"].encode_batch_size.observe(1)
         wanted = _Wanted(await version.texts.embed([query.normalized]))
     encoded = time.perf_counter()
     hits = await run_in_threadpool(finder.find, wanted, request)

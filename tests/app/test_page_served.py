@@ -13,7 +13,7 @@ from app.web.language import STRINGS, choose
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(create_app(Settings(data_dir=tmp_path)))
+    return TestClient(create_app(Settings(data_dir=tmp_path)), "http://localhost")
 
 
 @pytest.mark.parametrize(
