@@ -137,7 +137,7 @@ class Serving:
             manifest, index = open_version(folder)
         except (VersionDamaged, ModelError) as error:
             self._refused[version.id] = (str(error), time.monotonic())
-            logger.error("refusing version %s of %s: %s", version.name, owner.name, error)  # noqa: TRY400
+            logger.error("refusing a version of %s: %s", owner.name, error)  # noqa: TRY400
             return None
         return OpenVersion(version.id, version.name, owner.name, manifest, index, embedder)
 

@@ -1,5 +1,6 @@
 """An indexing run from end to end: embed what changed, build beside the old, publish."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
 from indexer.embed import EmbedOptions, EmbedRun, EmbedSummary
-from indexer.errors import CollectionMixed, UnknownCollection
+from indexer.errors import CollectionMixed, UnknownCollection, VersionDamaged
 from indexer.layout import CollectionFolder
+from indexer.manifest import read_verified
 from indexer.progress import Progress
 from indexer.publish import collect_garbage, publish
 from indexer.shards import open_shard
 from indexer.sources.base import ImageSource
 from models.types import Encoder
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Indexing:
     ) -> BuiltVersion | None:
         with self._database.read() as session:
             owner = session.get_one(Collection, collection_id)
-            if _is_current(session, owner, encoder):
+            if _is_current(session, owner, encoder) and _is_servable(owner, folder):
                 return None
             _require_one_encoder(session, collection_id, encoder)
             ids, shards, rows = _placements(session, collection_id)
@@ -140,6 +144,18 @@ def _is_current(session: Session, owner: Collection, encoder: Encoder) -> bool:
         active.change_number == owner.change_number
         and active.encoder_fingerprint == encoder.spec.fingerprint
     )
+
+
+def _is_servable(owner: Collection, folder: CollectionFolder) -> bool:
+    """Whether the active version's files are what they should be; also where there is none."""
+    if owner.active_version is None:
+        return True
+    try:
+        read_verified(folder.version(owner.active_version.name))
+    except VersionDamaged as error:
+        logger.warning("building anew: %s", error)
+        return False
+    return True
 
 
 def _require_one_encoder(session: Session, collection_id: int, encoder: Encoder) -> None:

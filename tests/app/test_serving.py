@@ -91,7 +91,7 @@ def test_a_damaged_version_at_start_gives_way_to_the_one_before(
         assert client.get("/readyz").status_code == 200
     refusals = [record.getMessage() for record in caplog.records]
     assert len(refusals) == 1
-    assert f"refusing version {second} of shop" in refusals[0]
+    assert f"refusing a version of shop: {second}" in refusals[0]
     assert "SHA-256" in refusals[0]
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,17 +137,25 @@ def test_an_emptied_source_is_taken_for_lost_not_for_a_wish(
     assert len(keys(database)) == 3
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_cannot_be_read_keeps_its_images(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database
+    indexing: Indexing,
+    photos: Path,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(photos, photos / "sub")
     run(indexing, photos, encoder)
-    (photos / "sub").chmod(0)
-    try:
-        summary = run(indexing, photos, encoder)
-    finally:
-        (photos / "sub").chmod(0o755)
+    original = os.scandir
+
+    def locked(path: Path) -> Any:
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    summary = run(indexing, photos, encoder)
+    assert summary.rejected == {"unreadable": 1}
     assert summary.images.removed == 0
     assert len(keys(database)) == 6
 
@@ -247,6 +256,17 @@ def test_a_damaged_shard_is_embedded_again(
     with database.read() as session:
         assert session.query(Shard).count() == 1, "the damaged shard is forgotten"
     assert not shard.exists()
+
+
+def test_a_damaged_active_version_is_built_again(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+) -> None:
+    run(indexing, photos, encoder)
+    index = next(data_dir.glob("collections/*/versions/*/index.faiss"))
+    index.write_bytes(index.read_bytes()[:-1])
+    again = run(indexing, photos, encoder)
+    assert (again.images.embedded, again.published) == (0, True)
+    assert found(database, data_dir, encoder, "red") == "red.png"
 
 
 def test_a_second_run_at_the_same_time_is_refused(
