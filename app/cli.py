@@ -33,7 +33,6 @@ from indexer.embed import EmbedOptions
 from indexer.errors import SourceError, UnknownCollection
 from indexer.evaluate import evaluate as evaluate_folder
 from indexer.indexing import Indexing, IndexSummary
-from indexer.layout import CollectionFolder
 from indexer.publish import activate as activate_version
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
@@ -110,8 +109,8 @@ def index(
     except ValidationError as error:
         raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--collection") from None
     opened = source_of(source, max_bytes=settings.max_image_bytes)
-    spec = model or _model_of(settings, collection)
-    summary = _index(settings, opened, collection, spec, recall or settings.recall)
+    known_model, known_recall = _defaults_of(settings, collection)
+    summary = _index(settings, opened, collection, model or known_model, recall or known_recall)
     if as_json:
         print_json(summary_as_dict(summary))
 
@@ -237,8 +236,7 @@ def activate(name: str, version: str) -> None:
     """Serve VERSION of collection NAME: a rollback, or the way back."""
     settings = Settings()
     database = _database(settings)
-    collection_id = collections_service.id_of(database, name)
-    folder = CollectionFolder.of(settings.data_dir, collection_id)
+    folder = collections_service.folder_of(database, settings.data_dir, name)
     activate_version(database, folder, name, version)
     console.print(f"{name} serves {version}")
 
@@ -275,11 +273,13 @@ def _database(settings: Settings) -> Database:
     return database
 
 
-def _model_of(settings: Settings, collection: str) -> str:
+def _defaults_of(settings: Settings, collection: str) -> tuple[str, float]:
+    """Model and recall of the collection; of a new one, what the settings say."""
     try:
-        return collections_service.show(_database(settings), collection).model
+        view = collections_service.show(_database(settings), collection)
     except UnknownCollection:
-        return settings.model
+        return settings.model, settings.recall
+    return view.model, view.recall
 
 
 def _sample_photos() -> Path:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import embed, errors, health, web
 from app.collections import endpoints as collections
@@ -56,6 +55,6 @@ async def _refresh_forever(serving: Serving, settings: Settings) -> None:
         await asyncio.sleep(settings.refresh_seconds)
         try:
             await run_in_threadpool(serving.refresh)
-        except (SQLAlchemyError, OSError):
-            # What is open goes on serving; /readyz says that the database is away.
+        except Exception:
+            # What is open goes on serving, and the next look may succeed.
             logger.exception("cannot look for new versions")

@@ -53,20 +53,21 @@ class Serving:
         self._embedders: dict[str, InProcessEmbedder] = {}
         self._refused: dict[int, tuple[str, float]] = {}
         """Version id → why it cannot be served, and when that was found."""
-        self._problems: dict[str, str] = {}
+        self._problems: dict[int, tuple[str, str]] = {}
+        """Collection id → its name, and why no version of it can be served."""
         self._refreshing = threading.Lock()
         self._loading = threading.Lock()
 
     @property
     def problems(self) -> dict[str, str]:
         """Collections that have a version and cannot serve any, with the reason."""
-        return dict(self._problems)
+        return dict(self._problems.values())
 
     def version_of(self, collection: Collection) -> OpenVersion | None:
         """None where nothing was ever indexed. Raises NotReady where no version can be served."""
         served = self._open.get(collection.id)
         if served is None and collection.active_version_id is not None:
-            why = self._problems.get(collection.name, "its index is being opened")
+            _, why = self._problems.get(collection.id, ("", "its index is being opened"))
             raise NotReady(f"collection {collection.name!r} cannot be searched: {why}")
         return served
 
@@ -101,8 +102,8 @@ class Serving:
         for owner in collections:
             if owner.id in chains and (first := active[owner.id]):
                 self._serve(owner, [first, *chains[owner.id]])
-        names = {owner.name for owner in collections}
-        self._problems = {name: why for name, why in self._problems.items() if name in names}
+        for gone in self._problems.keys() - active.keys():
+            del self._problems[gone]
 
     def close(self) -> None:
         for embedder in self._embedders.values():
@@ -125,13 +126,13 @@ class Serving:
                 return
             if served is not None:
                 return
-        self._problems[owner.name] = self._refused[candidates[0].id][0]
+        self._problems[owner.id] = (owner.name, self._refused[candidates[0].id][0])
 
     def _try_open(self, owner: Collection, version: IndexVersion) -> OpenVersion | None:
         refused_at = self._refused.get(version.id, ("", -_RETRY_SECONDS))[1]
         if time.monotonic() - refused_at < _RETRY_SECONDS:
             return None
-        folder = CollectionFolder.of(self._data_dir, owner.id).version(version.name)
+        folder = CollectionFolder.of(self._data_dir, owner).version(version.name)
         try:
             embedder = self._embedder_of(version)
             manifest, index = open_version(folder)
@@ -154,7 +155,7 @@ class Serving:
         self._open[owner.id] = opened
         if before is not None:
             self._unmeasure(before)
-        self._problems.pop(owner.name, None)
+        self._problems.pop(owner.id, None)
         self._metrics.active_version.labels(owner.name, opened.name).set(1)
         self._metrics.index_vectors.labels(owner.name).set(opened.index.count)
         self._metrics.search_seconds.labels(owner.name)  # there from the start, at zero

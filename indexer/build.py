@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from indexer.backends.faiss_index import FaissIndex, map_vectors, open_version
 from indexer.calibrate import calibrate, calibration_texts
 from indexer.durable import fsync_folder
-from indexer.errors import VersionDamaged
+from indexer.errors import BuildFailed, VersionDamaged
 from indexer.index_spec import IndexSpec, choose_spec
 from indexer.layout import CollectionFolder
 from indexer.manifest import (
@@ -59,7 +59,8 @@ class BuiltVersion:
 def build_version(folder: CollectionFolder, source: BuildInput, stage: Stage) -> BuiltVersion:
     """Build beside the published versions; the new folder appears whole, under its name.
 
-    Raises VersionDamaged if what was written does not read back and answer.
+    Raises BuildFailed where FAISS gives up (a full disk, for one), VersionDamaged if what was
+    written does not read back and answer.
     """
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     building = folder.building(name)
@@ -68,6 +69,9 @@ def build_version(folder: CollectionFolder, source: BuildInput, stage: Stage) ->
         manifest = _build(building, source, stage)
         stage("verify")
         _verify(building)
+    except RuntimeError as error:  # FAISS knows no other
+        shutil.rmtree(building, ignore_errors=True)
+        raise BuildFailed(f"the index could not be built: {error}") from error
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise

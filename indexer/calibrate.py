@@ -41,14 +41,13 @@ def calibrate(
     itself = np.concatenate([sampled, np.full(len(text_queries), -1)])
     truth = _without(itself, exact_neighbours(vectors, queries, _K + 1))
     measured = []
-    for nprobe, rerank in _settings(nlist):
-        found = _without(itself, index.search_at(queries, _K + 1, nprobe, rerank))
-        recall = min(
-            recall_at(found[kind], truth[kind])
-            for kind in (slice(0, len(sampled)), slice(len(sampled), None))
-        )
-        point = CalibrationPoint(recall=recall, nprobe=nprobe, rerank=rerank, measured=recall)
-        measured.append(point)
+    for nprobe in _powers_of_two(nlist):
+        rows = index.candidates(queries, min(_RERANK_DEPTHS[-1], len(vectors)), nprobe)
+        for rerank in _RERANK_DEPTHS:
+            best, _ = index.best_rows(queries, rows[:, :rerank], _K + 1)
+            recall = _worst_kind(_without(itself, best), truth, len(sampled))
+            point = CalibrationPoint(recall=recall, nprobe=nprobe, rerank=rerank, measured=recall)
+            measured.append(point)
     return [_cheapest(measured, target) for target in TARGETS]
 
 
@@ -87,12 +86,16 @@ def _without(excluded: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np
     return np.take_along_axis(rows, order, axis=1)[:, :-1]
 
 
-def _settings(nlist: int) -> Iterator[tuple[int, int]]:
-    nprobe = 1
-    while nprobe <= nlist:
-        for rerank in _RERANK_DEPTHS:
-            yield nprobe, rerank
-        nprobe *= 2
+def _worst_kind(found: NDArray[np.int64], truth: NDArray[np.int64], images: int) -> float:
+    """Recall of the image queries, the first `images`, or of the text queries if that is less."""
+    return min(recall_at(found[:images], truth[:images]), recall_at(found[images:], truth[images:]))
+
+
+def _powers_of_two(limit: int) -> Iterator[int]:
+    power = 1
+    while power <= limit:
+        yield power
+        power *= 2
 
 
 def _cheapest(measured: list[CalibrationPoint], target: float) -> CalibrationPoint:

@@ -8,7 +8,8 @@ IndexerError
 ├── UnknownVersion     the collection has no such version
 ├── CollectionExists   the name is taken
 ├── CollectionBusy     another indexing run holds the collection
-├── CollectionMixed    images of two encoders cannot go into one index
+├── CollectionMixed    images of two encoders, or damaged ones, cannot go into one index
+├── BuildFailed        FAISS could not build the index: a full disk, for one
 ├── VersionDamaged     a version's files are not what its manifest says
 └── EvaluationError    a labelled folder is not labelled as it should be
 """
@@ -86,7 +87,11 @@ class CollectionBusy(IndexerError):
 
 
 class CollectionMixed(IndexerError):
-    """Images of two encoders cannot go into one index."""
+    """Images of two encoders, or damaged ones, cannot go into one index."""
+
+
+class BuildFailed(IndexerError):
+    """FAISS could not build the index: a full disk, for one."""
 
 
 class VersionDamaged(IndexerError):

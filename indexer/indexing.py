@@ -2,26 +2,28 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from indexer.build import CHUNK, BuildInput, BuiltVersion, build_version
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
+from indexer.catalog.tables import Collection, Image, Shard
 from indexer.embed import EmbedOptions, EmbedRun, EmbedSummary
-from indexer.errors import CollectionMixed, UnknownCollection, VersionDamaged
+from indexer.errors import CollectionExists, VersionDamaged
+from indexer.known import Known, read_known
 from indexer.layout import CollectionFolder
 from indexer.manifest import read_verified
 from indexer.progress import Progress
 from indexer.publish import collect_garbage, publish
-from indexer.shards import open_shard
+from indexer.shards import read_shard
 from indexer.sources.base import ImageSource
 from models.types import Encoder
 
@@ -65,57 +67,73 @@ class Indexing:
         recall: float,
         sole_source: bool = False,
     ) -> IndexSummary:
-        """Index `source` into collection `name`, made where it is new.
+        """Index `source` into collection `name`, made where it is new; `recall` becomes its own.
 
         With `sole_source`, images of the collection's other sources go. Raises SourceError,
-        CollectionBusy, CollectionMixed; whatever is raised, the version that served goes on.
+        CollectionBusy, CollectionMixed, BuildFailed; whatever is raised, the version that
+        served goes on.
         """
-        collection_id = self._collection_id(name, encoder, recall)
-        folder = CollectionFolder.of(self._data_dir, collection_id)
+        owner = self._collection(name, encoder, recall)
+        folder = CollectionFolder.of(self._data_dir, owner)
         with folder.lock():
-            collect_garbage(self._database, collection_id, folder, self._keep_versions)
-            embed = EmbedRun(
-                self._database, collection_id, folder, encoder, source, self._options, progress
+            with self._database.read() as session:
+                repository.collection(session, name)  # it may have been deleted meanwhile
+            collect_garbage(self._database, owner.id, folder, self._keep_versions)
+            known = read_known(
+                self._database,
+                owner.id,
+                folder,
+                source.uri,
+                encoder.spec.fingerprint,
+                sole_source=sole_source,
             )
-            images = embed.run()
-            if sole_source:
-                images.removed += self._drop_other_sources(collection_id, source.uri)
-            built = self._build_if_changed(collection_id, folder, encoder, progress)
+            known.require_others_usable()
+            images = EmbedRun(
+                self._database, owner.id, folder, encoder, source, known, self._options, progress
+            ).run()
+            built = self._build_if_changed(owner.id, folder, encoder, known, images.lost, progress)
             if built is not None:
-                publish(self._database, collection_id, built)
-                collect_garbage(self._database, collection_id, folder, self._keep_versions)
-        return self._summary(collection_id, images, published=built is not None)
+                publish(self._database, owner.id, built, images.lost)
+                collect_garbage(self._database, owner.id, folder, self._keep_versions)
+        return self._summary(owner.id, images, published=built is not None)
 
-    def _collection_id(self, name: str, encoder: Encoder, recall: float) -> int:
-        with self._database.write() as session:
-            try:
+    def _collection(self, name: str, encoder: Encoder, recall: float) -> Collection:
+        try:
+            with self._database.write() as session:
+                return repository.add_collection(
+                    session, name, encoder.spec.id, encoder.spec, recall
+                )
+        except (CollectionExists, IntegrityError):
+            with self._database.write() as session:
                 found = repository.collection(session, name)
-            except UnknownCollection:
-                model = encoder.spec.id
-                found = repository.add_collection(session, name, model, encoder.spec, recall)
-            return found.id
-
-    def _drop_other_sources(self, collection_id: int, uri: str) -> int:
-        with self._database.write() as session:
-            return repository.delete_other_sources(session, collection_id, uri)
+                found.recall = recall
+                return found
 
     def _build_if_changed(
-        self, collection_id: int, folder: CollectionFolder, encoder: Encoder, progress: Progress
+        self,
+        collection_id: int,
+        folder: CollectionFolder,
+        encoder: Encoder,
+        known: Known,
+        lost: Sequence[int],
+        progress: Progress,
     ) -> BuiltVersion | None:
+        if lost:
+            with self._database.write() as session:
+                repository.bump_change_number(session, collection_id)
         with self._database.read() as session:
             owner = session.get_one(Collection, collection_id)
             if _is_current(session, owner, encoder) and _is_servable(owner, folder):
                 return None
-            _require_one_encoder(session, collection_id, encoder)
-            ids, shards, rows = _placements(session, collection_id)
+            placements = _placements(session, collection_id, known.usable_shards, lost)
             paths = _paths(session, collection_id)
         source = BuildInput(
             model=encoder.spec.id,
             encoder_fingerprint=encoder.spec.fingerprint,
             dim=encoder.spec.dim,
             change_number=owner.change_number,
-            ids=ids,
-            chunks=lambda: _chunks(folder, paths, shards, rows),
+            ids=placements.ids,
+            chunks=lambda: _chunks(folder, paths, placements, encoder.spec.dim),
             encode_texts=encoder.encode_texts,
         )
         return build_version(folder, source, lambda stage: progress.start(stage, None))
@@ -136,13 +154,16 @@ class Indexing:
 
 
 def _is_current(session: Session, owner: Collection, encoder: Encoder) -> bool:
-    """Whether the newest version was made from the images as they are."""
-    active: IndexVersion | None = owner.active_version
-    if active is None:
+    """Whether the newest version was made from the images as they are.
+
+    The newest, not the active one: a rollback holds until there is something new to index.
+    """
+    versions = repository.versions(session, owner.id)
+    if not versions:
         return repository.image_count(session, owner.id) == 0
     return (
-        active.change_number == owner.change_number
-        and active.encoder_fingerprint == encoder.spec.fingerprint
+        versions[0].change_number == owner.change_number
+        and versions[0].encoder_fingerprint == encoder.spec.fingerprint
     )
 
 
@@ -158,37 +179,34 @@ def _is_servable(owner: Collection, folder: CollectionFolder) -> bool:
     return True
 
 
-def _require_one_encoder(session: Session, collection_id: int, encoder: Encoder) -> None:
-    stale = session.scalars(
-        select(Source.uri)
-        .distinct()
-        .join(Image, Image.source_id == Source.id)
-        .join(Shard, Shard.id == Image.shard_id)
-        .where(
-            Image.collection_id == collection_id,
-            Shard.encoder_fingerprint != encoder.spec.fingerprint,
-        )
-    ).all()
-    if stale:
-        raise CollectionMixed(
-            f"images of {', '.join(stale)} are embedded by another model than "
-            f"{encoder.spec.id}: index that source with --model {encoder.spec.id} too"
-        )
+@dataclass(frozen=True)
+class _Placements:
+    """Of the images that a version will hold, each (count,), in ascending id order."""
+
+    ids: NDArray[np.int64]
+    shards: NDArray[np.int64]
+    rows: NDArray[np.int64]
 
 
 def _placements(
-    session: Session, collection_id: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Ids, shard ids and shard rows of all images, each (count,), in ascending id order."""
-    rows = session.execute(
+    session: Session, collection_id: int, usable_shards: set[int], lost: Sequence[int]
+) -> _Placements:
+    """All but the lost. An image that could not be read, and whose embedding is damaged or of
+    another model, keeps its row and waits outside the index until it can.
+    """
+    found = session.execute(
         select(Image.id, Image.shard_id, Image.shard_row)
         .where(Image.collection_id == collection_id)
         .order_by(Image.id)
         .execution_options(yield_per=10_000)
     )
-    flat = np.fromiter((number for row in rows for number in row), np.int64)
-    ids, shards, shard_rows = flat.reshape(-1, 3).T.copy()
-    return ids, shards, shard_rows
+    flat = np.fromiter((number for row in found for number in row), np.int64)
+    ids, shards, rows = flat.reshape(-1, 3).T.copy()
+    usable = np.isin(shards, list(usable_shards))
+    kept = usable & ~np.isin(ids, lost)
+    if waiting := np.count_nonzero(~usable & ~np.isin(ids, lost)):
+        logger.warning("%d unreadable images wait outside the index", waiting)
+    return _Placements(ids[kept], shards[kept], rows[kept])
 
 
 def _paths(session: Session, collection_id: int) -> dict[int, str]:
@@ -197,19 +215,14 @@ def _paths(session: Session, collection_id: int) -> dict[int, str]:
 
 
 def _chunks(
-    folder: CollectionFolder,
-    paths: dict[int, str],
-    shards: NDArray[np.int64],
-    rows: NDArray[np.int64],
+    folder: CollectionFolder, paths: dict[int, str], placements: _Placements, dim: int
 ) -> Iterator[NDArray[np.float16]]:
-    opened = {
-        int(shard): open_shard(folder.shards, paths[int(shard)]) for shard in np.unique(shards)
-    }
-    for start in range(0, len(shards), CHUNK):
-        chunk_shards, chunk_rows = shards[start : start + CHUNK], rows[start : start + CHUNK]
-        dim = opened[int(chunk_shards[0])].shape[1]
-        gathered = np.empty((len(chunk_rows), dim), np.float16)
-        for shard in np.unique(chunk_shards):
-            chosen = chunk_shards == shard
-            gathered[chosen] = opened[int(shard)][chunk_rows[chosen]]
+    """A shard is read when a chunk needs it and let go after: files, not descriptors, are many."""
+    for start in range(0, len(placements.ids), CHUNK):
+        shards = placements.shards[start : start + CHUNK]
+        rows = placements.rows[start : start + CHUNK]
+        gathered = np.empty((len(rows), dim), np.float16)
+        for shard in np.unique(shards):
+            chosen = shards == shard
+            gathered[chosen] = read_shard(folder.shards, paths[int(shard)])[rows[chosen]]
         yield gathered

@@ -1,6 +1,6 @@
 """Where things lie in the data folder.
 
-collections/<id>/
+collections/<folder>/       named in the collection's row
   index.lock                one indexing run at a time holds it
   shards/<name>.npy         embeddings, float16, shape (rows, dim)
   versions/<name>/          a published index version, see indexer/manifest.py
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.catalog.tables import Collection
 from indexer.errors import CollectionBusy
 
 
@@ -21,8 +22,8 @@ class CollectionFolder:
     root: Path
 
     @classmethod
-    def of(cls, data_dir: Path, collection_id: int) -> "CollectionFolder":
-        return cls(data_dir / "collections" / str(collection_id))
+    def of(cls, data_dir: Path, collection: Collection) -> "CollectionFolder":
+        return cls(data_dir / "collections" / collection.folder)
 
     @property
     def shards(self) -> Path:

@@ -6,23 +6,31 @@ crash before that leaves a folder that no row names, and the next run sweeps it 
 
 import logging
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from indexer import shards
 from indexer.build import BuiltVersion
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Collection, Image, IndexVersion, Shard
+from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
 from indexer.layout import CollectionFolder
 from indexer.manifest import read_verified
+from indexer.shards import unlisted
 
 logger = logging.getLogger(__name__)
 
 
-def publish(database: Database, collection_id: int, built: BuiltVersion) -> None:
-    """Make a built version the collection's active one; its encoder becomes the collection's."""
+def publish(
+    database: Database, collection_id: int, built: BuiltVersion, lost: Sequence[int]
+) -> None:
+    """Make a built version the collection's active one; its encoder becomes the collection's.
+
+    The images `lost`, which the version no longer holds, go in the same transaction: the
+    version before it is never left pointing at rows that are gone.
+    """
     manifest = built.manifest
     with database.write() as session:
         owner = session.get_one(Collection, collection_id)
@@ -39,14 +47,23 @@ def publish(database: Database, collection_id: int, built: BuiltVersion) -> None
         session.add(version)
         session.flush()
         _switch(owner, version, manifest.dim)
+        repository.delete_images(session, lost)
 
 
 def activate(database: Database, folder: CollectionFolder, collection: str, version: str) -> None:
-    """Serve an earlier version again. Raises UnknownVersion, or VersionDamaged before switching."""
-    with database.write() as session:
-        owner = repository.collection(session, collection)
-        chosen = repository.version(session, owner, version)
-        _switch(owner, chosen, read_verified(folder.version(version)).dim)
+    """Serve an earlier version again.
+
+    Raises UnknownVersion; VersionDamaged before anything is switched; CollectionBusy while an
+    indexing run, which would sweep old versions, is at work.
+    """
+    with folder.lock():
+        with database.read() as session:
+            owner = repository.collection(session, collection)
+            repository.version(session, owner, version)
+        dim = read_verified(folder.version(version)).dim
+        with database.write() as session:
+            owner = repository.collection(session, collection)
+            _switch(owner, repository.version(session, owner, version), dim)
 
 
 def collect_garbage(
@@ -62,15 +79,25 @@ def collect_garbage(
         for version in repository.versions(session, collection_id)[keep:]:
             if version.id != owner.active_version_id:
                 session.delete(version)
-        _forget_unused_shards(session, collection_id)
+        _forget_unused(session, collection_id)
     with database.read() as session:
         versions = {version.name for version in repository.versions(session, collection_id)}
         paths = session.scalars(select(Shard.path).where(Shard.collection_id == collection_id))
-        shards.remove_unlisted(folder.shards, paths)
-    for path in folder.versions.iterdir():
-        if path.name not in versions:
-            logger.info("removing %s", path)
+        strays = unlisted(folder.shards, paths) + unlisted(folder.versions, versions)
+    for path in strays:
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    logger.info("removing %s", path)
+    try:
+        if path.is_dir():
             shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError as error:
+        # The next run tries again; this one has better to do than to fail over old files.
+        logger.warning("cannot remove %s: %s", path, error)
 
 
 def _switch(owner: Collection, version: IndexVersion, dim: int) -> None:
@@ -80,6 +107,8 @@ def _switch(owner: Collection, version: IndexVersion, dim: int) -> None:
     owner.dim = dim
 
 
-def _forget_unused_shards(session: Session, collection_id: int) -> None:
-    used = select(Image.id).where(Image.shard_id == Shard.id).exists()
-    session.execute(delete(Shard).where(Shard.collection_id == collection_id, ~used))
+def _forget_unused(session: Session, collection_id: int) -> None:
+    """Shards and sources that no image points to."""
+    for table, pointer in ((Shard, Image.shard_id), (Source, Image.source_id)):
+        used = select(Image.id).where(pointer == table.id).exists()
+        session.execute(delete(table).where(table.collection_id == collection_id, ~used))

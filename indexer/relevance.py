@@ -13,6 +13,8 @@ from pydantic import BaseModel
 from models.types import Embeddings
 
 _SAMPLED_IMAGES = 2_000
+_MIN_PAIRS = 100
+"""With fewer, quantiles are noise: a handful of images has its cosines for relevances."""
 _DECADES = (0, 1, 2, 3, 4)
 """The background is kept as the scores that one pair in 10ⁿ reaches."""
 
@@ -43,14 +45,14 @@ def measure_backgrounds(vectors: NDArray[np.float16], texts: Embeddings) -> Back
         len(vectors), min(_SAMPLED_IMAGES, len(vectors)), replace=False
     )
     images = vectors[np.sort(chosen)].astype(np.float32)
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
     between_images = (images @ images.T)[np.triu_indices(len(images), k=1)]
-    return Backgrounds(
-        text=_background(texts @ images.T),
-        image=_background(between_images if between_images.size else np.array([0.0])),
-    )
+    return Backgrounds(text=_background(texts @ images.T), image=_background(between_images))
 
 
 def _background(scores: NDArray[np.float32]) -> Background:
+    if scores.size < _MIN_PAIRS:
+        return Background(reached=[decade / _DECADES[-1] for decade in _DECADES])
     reached = np.quantile(scores, [1 - 10.0**-decade for decade in _DECADES])
     # np.interp wants ascending points; a small or uniform background repeats its quantiles.
     steps = np.arange(len(reached)) * 1e-6

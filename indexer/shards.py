@@ -1,5 +1,7 @@
 """Shards: embeddings on disk as float16, in files that are whole or absent."""
 
+import hashlib
+import io
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,14 +25,20 @@ class ShardFile:
 def write_shard(folder: Path, embeddings: Embeddings) -> ShardFile:
     """Write (rows, dim) embeddings as a .npy of float16; it is on disk when this returns."""
     path = folder / f"{secrets.token_hex(8)}.npy"
+    # Through memory: np.save to a file does not notice a full disk at its last flush, and the
+    # hash must be of what was meant, not of what arrived.
+    encoded = io.BytesIO()
+    np.save(encoded, embeddings.astype(np.float16))
+    data = encoded.getvalue()
     with atomic_write(path) as file:
-        np.save(file, embeddings.astype(np.float16))
-    return ShardFile(path.name, len(embeddings), sha256_of(path))
+        file.write(data)
+    return ShardFile(path.name, len(embeddings), hashlib.sha256(data).hexdigest())
 
 
-def open_shard(folder: Path, path: str) -> NDArray[np.float16]:
-    """The shard's (rows, dim), memory-mapped."""
-    return np.load(folder / path, mmap_mode="r")  # type: ignore[no-any-return]
+def read_shard(folder: Path, path: str) -> NDArray[np.float16]:
+    """The shard's (rows, dim)."""
+    rows: NDArray[np.float16] = np.load(folder / path)
+    return rows
 
 
 def is_intact(folder: Path, path: str, sha256: str) -> bool:
@@ -38,10 +46,7 @@ def is_intact(folder: Path, path: str, sha256: str) -> bool:
     return file.is_file() and sha256_of(file) == sha256
 
 
-def remove_unlisted(folder: Path, listed: Iterable[str]) -> int:
-    """Delete what no catalog row names: leftovers of a crash. Answers how many."""
+def unlisted(folder: Path, listed: Iterable[str]) -> list[Path]:
+    """Files that no catalog row names: leftovers of a crash."""
     keep = set(listed)
-    strays = [file for file in folder.iterdir() if file.name not in keep]
-    for file in strays:
-        file.unlink()
-    return len(strays)
+    return [file for file in folder.iterdir() if file.name not in keep]

@@ -26,10 +26,10 @@ def show(database: Database, name: str) -> CollectionView:
         return _view(session, repository.collection(session, name))
 
 
-def id_of(database: Database, name: str) -> int:
+def folder_of(database: Database, data_dir: Path, name: str) -> CollectionFolder:
     """Raises UnknownCollection."""
     with database.read() as session:
-        return repository.collection(session, name).id
+        return CollectionFolder.of(data_dir, repository.collection(session, name))
 
 
 def create(
@@ -51,13 +51,11 @@ def delete(database: Database, data_dir: Path, name: str) -> None:
 
     Raises UnknownCollection, CollectionBusy.
     """
-    with database.read() as session:
-        collection_id = repository.collection(session, name).id
-    folder = CollectionFolder.of(data_dir, collection_id)
+    folder = folder_of(database, data_dir, name)
     with folder.lock():
         with database.write() as session:
-            repository.delete_collection(session, collection_id)
-        shutil.rmtree(folder.root)
+            repository.delete_collection(session, repository.collection(session, name).id)
+        shutil.rmtree(folder.root, ignore_errors=True)
 
 
 def versions(database: Database, name: str) -> list[VersionView]:

@@ -13,6 +13,8 @@ from indexer.manifest import IDS, INDEX, VECTORS, CalibrationPoint, Manifest, re
 from models.types import Embeddings
 
 _UNIT_NORM_TOLERANCE = 1e-2
+_CANDIDATES_PER_HIT = 4
+"""On deep pages, where the calibrated depth, measured for 10 hits, is less than this."""
 
 
 class FaissIndex:
@@ -40,20 +42,30 @@ class FaissIndex:
         point = self._point_for(recall)
         if point is None:
             return self._rerank(queries, self._index.search(queries, min(k, self.count))[1], k)
-        # A deep page needs as many candidates a hit as a short one did.
-        depth = min(max(point.rerank, k * max(1, point.rerank // 10)), self.count)
+        depth = min(max(point.rerank, _CANDIDATES_PER_HIT * k), self.count)
         nprobe = point.nprobe
-        rows = self._candidates(queries, depth, nprobe)
+        rows = self.candidates(queries, depth, nprobe)
         # The lists probed may hold fewer than k: probe on rather than answer short.
         while nprobe < self._nlist and np.any(rows[:, min(k, depth) - 1] < 0):
             nprobe *= 2
-            rows = self._candidates(queries, depth, nprobe)
+            rows = self.candidates(queries, depth, nprobe)
         return self._rerank(queries, rows, k)
 
-    def search_at(self, queries: Embeddings, k: int, nprobe: int, rerank: int) -> NDArray[np.int64]:
-        """Row numbers (queries, k) at a given setting: what calibration measures."""
-        rows = self._candidates(queries, min(rerank, self.count), nprobe)
-        return self._best_rows(queries, rows, k)[0]
+    def candidates(self, queries: Embeddings, depth: int, nprobe: int) -> NDArray[np.int64]:
+        """Row numbers (queries, depth) by compressed scores; −1 where the lists hold fewer."""
+        ivf = faiss.SearchParametersIVF(nprobe=nprobe)
+        params = faiss.SearchParametersPreTransform(index_params=ivf)
+        return self._index.search(queries, depth, params=params)[1]  # type: ignore[no-any-return]
+
+    def best_rows(
+        self, queries: Embeddings, rows: NDArray[np.int64], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Exact scores of the candidate rows (queries, depth); the best k of them, in order."""
+        candidates = self._vectors[rows].astype(np.float32)
+        scores = np.einsum("qd,qcd->qc", queries, candidates, optimize=True)
+        scores[rows < 0] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
     def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
         row = int(np.searchsorted(self._ids, image_id))  # ids ascend: rows are in id order
@@ -68,13 +80,8 @@ class FaissIndex:
         reaching = (point for point in self._calibration if point.recall >= recall)
         return next(reaching, self._calibration[-1])
 
-    def _candidates(self, queries: Embeddings, depth: int, nprobe: int) -> NDArray[np.int64]:
-        ivf = faiss.SearchParametersIVF(nprobe=nprobe)
-        params = faiss.SearchParametersPreTransform(index_params=ivf)
-        return self._index.search(queries, depth, params=params)[1]  # type: ignore[no-any-return]
-
     def _rerank(self, queries: Embeddings, rows: NDArray[np.int64], k: int) -> Hits:
-        best, scores = self._best_rows(queries, rows, k)
+        best, scores = self.best_rows(queries, rows, k)
         found = best.shape[1]
         ids = np.full((len(queries), k), -1, np.int64)
         ids[:, :found] = np.where(best >= 0, self._ids[best], -1)
@@ -82,25 +89,15 @@ class FaissIndex:
         padded[:, :found] = scores
         return Hits(ids, padded)
 
-    def _best_rows(
-        self, queries: Embeddings, rows: NDArray[np.int64], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Exact scores of the candidate rows (queries, depth); the best k of them, in order."""
-        candidates = self._vectors[rows].astype(np.float32)
-        scores = np.einsum("qd,qcd->qc", queries, candidates, optimize=True)
-        scores[rows < 0] = -np.inf
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
-
 
 def open_version(folder: Path) -> tuple[Manifest, FaissIndex]:
     """Verify a version's files, then open them. Raises VersionDamaged."""
     manifest = read_verified(folder)
-    ids = np.load(folder / IDS)
     try:
+        ids = np.load(folder / IDS)
         vectors = map_vectors(folder / VECTORS, (manifest.count, manifest.dim))
         index = faiss.read_index(str(folder / INDEX))
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         raise VersionDamaged(f"{folder.name}: {error}") from error
     if not index.ntotal == len(ids) == manifest.count:
         raise VersionDamaged(f"{folder.name}: its files hold different numbers of images")

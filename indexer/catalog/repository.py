@@ -1,5 +1,6 @@
 """Queries on the catalog. Nothing here commits: the caller's unit of work does."""
 
+import secrets
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, func, select, update
@@ -32,6 +33,7 @@ def add_collection(
         raise CollectionExists(name)
     created = Collection(
         name=name,
+        folder=f"{name}-{secrets.token_hex(4)}",
         model=model,
         encoder_fingerprint=encoder.fingerprint,
         dim=encoder.dim,
@@ -76,15 +78,9 @@ def source(session: Session, collection_id: int, uri: str) -> Source:
     return found
 
 
-def delete_other_sources(session: Session, collection_id: int, uri: str) -> int:
-    """Delete the collection's images that came from anywhere else; answers how many."""
-    others = select(Source.id).where(Source.collection_id == collection_id, Source.uri != uri)
-    statement = delete(Image).where(Image.source_id.in_(others)).returning(Image.id)
-    removed = len(session.scalars(statement).all())
-    session.execute(delete(Source).where(Source.collection_id == collection_id, Source.uri != uri))
-    if removed:
-        bump_change_number(session, collection_id)
-    return removed
+def delete_images(session: Session, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), _IN_CHUNK):
+        session.execute(delete(Image).where(Image.id.in_(ids[start : start + _IN_CHUNK])))
 
 
 def image_count(session: Session, collection_id: int) -> int:

@@ -63,6 +63,10 @@ class Collection(Base):
 
     id: Mapped[int] = mapped_column(Key64, primary_key=True)
     name: Mapped[str] = mapped_column(String(MAX_NAME), unique=True)
+    folder: Mapped[str] = mapped_column(String(MAX_NAME + 16), unique=True)
+    """Its files are in `collections/<folder>`. Never the id, nor the name: another database over
+    the same data folder would give those out again, and sweep files that are not its own.
+    """
     model: Mapped[str] = mapped_column(String(255))
     encoder_fingerprint: Mapped[str] = mapped_column(String(64))
     dim: Mapped[int]

@@ -28,6 +28,7 @@ from indexer.sources.base import SourceEntry, SourceItem, SourceReject
 _PASSED_OVER = {"thumbs.db", "desktop.ini"}
 # O_NONBLOCK: a file swapped for a pipe after it was checked must not hang the reader.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_MAX_MTIME_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,9 @@ class FolderSource:
             return SourceReject(key, rejected.reason, rejected.detail)
         except OSError as error:
             return SourceReject(key, RejectReason.UNREADABLE, _why(error))
-        return SourceItem(key, self._uri_of(path), status.st_size, status.st_mtime_ns)
+        # ext4 can date a file to 2446; a signed 64-bit column ends in 2262.
+        mtime_ns = max(-_MAX_MTIME_NS, min(status.st_mtime_ns, _MAX_MTIME_NS))
+        return SourceItem(key, self._uri_of(path), status.st_size, mtime_ns)
 
     def _uri_of(self, path: Path) -> str:
         relative = path.relative_to(self._root).as_posix()

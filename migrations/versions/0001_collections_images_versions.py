@@ -21,6 +21,7 @@ def upgrade() -> None:
         "collections",
         sa.Column("id", Key64, nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("folder", sa.String(length=80), nullable=False),
         sa.Column("model", sa.String(length=255), nullable=False),
         sa.Column("encoder_fingerprint", sa.String(length=64), nullable=False),
         sa.Column("dim", sa.Integer(), nullable=False),
@@ -29,6 +30,7 @@ def upgrade() -> None:
         sa.Column("active_version_id", Key64, nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_collections")),
+        sa.UniqueConstraint("folder", name=op.f("uq_collections_folder")),
         sa.UniqueConstraint("name", name=op.f("uq_collections_name")),
         sqlite_autoincrement=True,
     )

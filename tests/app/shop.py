@@ -108,8 +108,9 @@ def damage(settings: Settings, version: str) -> None:
             path.write_bytes(data)
 
 
-def collection_folder(settings: Settings, collection_id: int = 1) -> CollectionFolder:
-    return CollectionFolder.of(settings.data_dir, collection_id)
+def collection_folder(settings: Settings, name: str = "shop") -> CollectionFolder:
+    (root,) = settings.data_dir.glob(f"collections/{name}-*")
+    return CollectionFolder(root)
 
 
 def take_away_database(client: TestClient, url: str) -> None:

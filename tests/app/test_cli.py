@@ -154,11 +154,12 @@ def test_collections_are_listed_shown_and_deleted(
     assert noongil("collections", "list", "--json").json() == [view]
     assert "shop" in noongil("collections", "list").out
     assert view["active_version"] in noongil("collections", "show", "shop").out
+    folder = collection_folder(settings).root
     assert noongil("collections", "delete", "shop").code == 1, "nobody said yes"
     assert noongil("collections", "show", "shop").code == 0
     assert noongil("collections", "delete", "shop", "--yes").code == 0
     assert noongil("collections", "list", "--json").json() == []
-    assert not collection_folder(settings).root.exists()
+    assert not folder.exists()
 
 
 def test_a_rollback_is_followed_by_a_running_server(

@@ -42,7 +42,7 @@ def die_at(point: str) -> None:
 def main(url: str, data_dir: str, folder: str, point: str) -> None:
     if point != "never":
         die_at(point)
-    embed._SHARD_SECONDS = 0.0  # every batch a shard: many points to die at
+    embed._SHARD_ROWS = 8  # every batch a shard: many points to die at
     options = embed.EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
     indexing = Indexing(Database(url), Path(data_dir), options, keep_versions=3)
     source = FolderSource(Path(folder))

@@ -23,7 +23,7 @@ IN_EMBEDDING = [
     "indexer.embed:write_shard:1:after",
     "indexer.embed:write_shard:3:before",
     "indexer.embed:write_shard:3:after",
-    "indexer.shards:sha256_of:2:before",
+    "indexer.shards:sha256_of:1:before",
 ]
 IN_PUBLISH = [
     "indexer.indexing:build_version:1:before",
@@ -98,7 +98,7 @@ def searchable(url: str, data_dir: Path) -> int:
     with database.read() as session:
         owner = repository.collection(session, "shop")
         assert owner.active_version is not None
-        folder = CollectionFolder.of(data_dir, owner.id).version(owner.active_version.name)
+        folder = CollectionFolder.of(data_dir, owner).version(owner.active_version.name)
         manifest, _ = open_version(folder)
         rows = set(session.scalars(select(ImageRow.id)))
     database.close()
@@ -114,7 +114,7 @@ def leftovers(url: str, data_dir: Path) -> list[str]:
         versions = {version.name for version in repository.versions(session, owner.id)}
         shards = set(session.scalars(select(repository.Shard.path)))
     database.close()
-    root = CollectionFolder.of(data_dir, owner.id)
+    root = CollectionFolder.of(data_dir, owner)
     strays = [path for path in root.versions.iterdir() if path.name not in versions]
     strays += [path for path in root.shards.iterdir() if path.name not in shards]
     return [str(path) for path in strays]

@@ -4,51 +4,18 @@ import os
 import shutil
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from indexer.backends.faiss_index import FaissIndex, open_version
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
-from indexer.catalog.tables import Shard
-from indexer.errors import CollectionBusy, CollectionMixed, SourceError
-from indexer.indexing import Indexing, IndexSummary
-from indexer.layout import CollectionFolder
-from indexer.progress import Silent
-from indexer.sources.folder import FolderSource
+from indexer.indexing import Indexing
 from tests.indexer.hostile import write_good, write_hostile
+from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
-
-
-def run(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, *, sole_source: bool = False
-) -> IndexSummary:
-    source = FolderSource(photos)
-    return indexing.run("shop", source, encoder, Silent(), recall=0.95, sole_source=sole_source)
-
-
-def active(database: Database, data_dir: Path) -> FaissIndex:
-    with database.read() as session:
-        owner = repository.collection(session, "shop")
-        assert owner.active_version is not None
-        name = owner.active_version.name
-    return open_version(CollectionFolder.of(data_dir, owner.id).version(name))[1]
-
-
-def keys(database: Database) -> list[str]:
-    with database.read() as session:
-        return list(session.scalars(select(ImageRow.key).order_by(ImageRow.key)))
-
-
-def found(database: Database, data_dir: Path, encoder: TinyEncoder, text: str) -> str:
-    hits = active(database, data_dir).search(encoder.encode_texts([text]), 1, recall=0.95)
-    with database.read() as session:
-        return session.get_one(ImageRow, int(hits.ids[0, 0])).key
 
 
 def test_a_folder_becomes_a_searchable_version(
@@ -125,64 +92,6 @@ def test_what_left_the_source_leaves_the_collection(
     assert active(database, data_dir).count == 1
 
 
-def test_an_emptied_source_is_taken_for_lost_not_for_a_wish(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database
-) -> None:
-    """An unmounted disk must not empty the collection."""
-    run(indexing, photos, encoder)
-    for picture in photos.iterdir():
-        picture.unlink()
-    with pytest.raises(SourceError, match="mounted"):
-        run(indexing, photos, encoder)
-    assert len(keys(database)) == 3
-
-
-def test_a_folder_that_cannot_be_read_keeps_its_images(
-    indexing: Indexing,
-    photos: Path,
-    encoder: TinyEncoder,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shutil.copytree(photos, photos / "sub")
-    run(indexing, photos, encoder)
-    original = os.scandir
-
-    def locked(path: Path) -> Any:
-        if Path(path).name == "sub":
-            raise PermissionError(13, "Permission denied")
-        return original(path)
-
-    monkeypatch.setattr(os, "scandir", locked)
-    summary = run(indexing, photos, encoder)
-    assert summary.rejected == {"unreadable": 1}
-    assert summary.images.removed == 0
-    assert len(keys(database)) == 6
-
-
-def test_a_picture_that_cannot_be_read_keeps_its_place(
-    indexing: Indexing,
-    photos: Path,
-    encoder: TinyEncoder,
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A disk that stutters is no reason to forget a picture."""
-    run(indexing, photos, encoder)
-    os.utime(photos / "red.png", ns=(1, 1))
-    original = os.open
-
-    def stuttering(path: os.PathLike[str], *args: int) -> int:
-        if Path(path).name == "red.png":
-            raise OSError(5, "Input/output error")
-        return original(path, *args)
-
-    monkeypatch.setattr(os, "open", stuttering)
-    summary = run(indexing, photos, encoder)
-    assert summary.rejected == {"unreadable": 1}
-    assert "red.png" in keys(database)
-
-
 def test_two_sources_live_in_one_collection(
     indexing: Indexing, photos: Path, tmp_path: Path, encoder: TinyEncoder, database: Database
 ) -> None:
@@ -229,65 +138,6 @@ def test_a_new_model_embeds_everything_and_switches_at_once(
         assert owner.encoder_fingerprint == other.spec.fingerprint
 
 
-def test_two_models_never_meet_in_one_index(
-    indexing: Indexing, photos: Path, tmp_path: Path, database: Database
-) -> None:
-    run(indexing, photos, TinyEncoder())
-    other = tmp_path / "other"
-    other.mkdir()
-    Image.new("RGB", (9, 9), "white").save(other / "white.png")
-    with pytest.raises(CollectionMixed, match="index that source"):
-        run(indexing, other, TinyEncoder("2"))
-    with database.read() as session:
-        assert repository.collection(session, "shop").model == "tiny"
-
-
-def test_a_damaged_shard_is_embedded_again(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
-) -> None:
-    run(indexing, photos, encoder)
-    shard = next(data_dir.glob("collections/*/shards/*.npy"))
-    data = bytearray(shard.read_bytes())
-    data[-1] ^= 1
-    shard.write_bytes(data)
-    Image.new("RGB", (9, 9), "white").save(photos / "white.png")
-    assert run(indexing, photos, encoder).images.embedded == 4
-    assert found(database, data_dir, encoder, "red") == "red.png"
-    with database.read() as session:
-        assert session.query(Shard).count() == 1, "the damaged shard is forgotten"
-    assert not shard.exists()
-
-
-def test_a_damaged_active_version_is_built_again(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
-) -> None:
-    run(indexing, photos, encoder)
-    index = next(data_dir.glob("collections/*/versions/*/index.faiss"))
-    index.write_bytes(index.read_bytes()[:-1])
-    again = run(indexing, photos, encoder)
-    assert (again.images.embedded, again.published) == (0, True)
-    assert found(database, data_dir, encoder, "red") == "red.png"
-
-
-def test_a_second_run_at_the_same_time_is_refused(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path, database: Database
-) -> None:
-    run(indexing, photos, encoder)
-    with database.read() as session:
-        collection_id = repository.collection(session, "shop").id
-    with CollectionFolder.of(data_dir, collection_id).lock(), pytest.raises(CollectionBusy):
-        run(indexing, photos, encoder)
-
-
-def test_old_versions_and_their_shards_go(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path
-) -> None:
-    for size in range(1, 7):
-        Image.new("RGB", (size, 9), "white").save(photos / "white.png")
-        run(indexing, photos, encoder)
-    assert len(list(data_dir.glob("collections/*/versions/*"))) == 3
-
-
 def test_a_folder_without_any_picture_publishes_nothing(
     indexing: Indexing, tmp_path: Path, encoder: TinyEncoder
 ) -> None:
@@ -299,11 +149,33 @@ def test_a_folder_without_any_picture_publishes_nothing(
     assert summary.rejected == {"not_an_image": 1}
 
 
-def test_removing_the_last_picture_leaves_an_empty_version(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+def test_a_key_that_another_source_holds_is_rejected_not_replaced(
+    indexing: Indexing, photos: Path, tmp_path: Path, encoder: TinyEncoder, database: Database
 ) -> None:
+    """2023/IMG_0001.jpg and 2024/IMG_0001.jpg, indexed as two folders."""
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (9, 9), "white").save(other / "red.png")
+    Image.new("RGB", (9, 9), "black").save(other / "black.png")
     run(indexing, photos, encoder)
-    for picture in photos.iterdir():
-        picture.write_text("gone")
-    assert run(indexing, photos, encoder).total == 0
-    assert active(database, data_dir).count == 0
+    summary = run(indexing, other, encoder)
+    assert (summary.total, summary.rejected) == (4, {"duplicate_key": 1})
+    sole = run(indexing, other, encoder, sole_source=True)
+    assert (sole.total, sole.rejected) == (2, {})
+    assert keys(database) == ["black.png", "red.png"]
+
+
+def test_a_renamed_file_of_the_same_key_is_found_where_it_is_now(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database
+) -> None:
+    """A copy from macOS to Linux turns decomposed Hangul names into composed ones."""
+    decomposed = photos / unicodedata.normalize("NFD", "빨강.png")
+    composed = photos / unicodedata.normalize("NFC", "빨강.png")
+    (photos / "red.png").rename(decomposed)
+    run(indexing, photos, encoder)
+    decomposed.rename(composed)
+    summary = run(indexing, photos, encoder)
+    assert (summary.images.embedded, summary.images.unchanged) == (0, 3)
+    with database.read() as session:
+        uris = list(session.scalars(select(ImageRow.uri)))
+    assert composed.as_uri() in uris

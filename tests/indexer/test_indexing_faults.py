@@ -1,0 +1,244 @@
+"""An indexing run when things go wrong: nothing that was there is lost, nothing wrong is served."""
+
+import os
+import resource
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from indexer import embed
+from indexer.catalog import repository
+from indexer.catalog.db import Database
+from indexer.catalog.tables import Shard
+from indexer.errors import CollectionBusy, CollectionMixed, SourceError
+from indexer.indexing import Indexing
+from indexer.layout import CollectionFolder
+from indexer.publish import activate
+from tests.indexer.hostile import write_good
+from tests.indexer.runs import active, found, keys, run
+from tests.tiny_encoder import TinyEncoder
+
+
+def test_an_emptied_source_is_taken_for_lost_not_for_a_wish(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database
+) -> None:
+    """An unmounted disk must not empty the collection."""
+    run(indexing, photos, encoder)
+    for picture in photos.iterdir():
+        picture.unlink()
+    with pytest.raises(SourceError, match="mounted"):
+        run(indexing, photos, encoder)
+    assert len(keys(database)) == 3
+
+
+def test_a_folder_that_cannot_be_read_keeps_its_images(
+    indexing: Indexing,
+    photos: Path,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(photos, photos / "sub")
+    run(indexing, photos, encoder)
+    original = os.scandir
+
+    def locked(path: Path) -> Any:
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied")
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", locked)
+    summary = run(indexing, photos, encoder)
+    assert summary.rejected == {"unreadable": 1}
+    assert summary.images.removed == 0
+    assert len(keys(database)) == 6
+
+
+def test_a_picture_that_cannot_be_read_keeps_its_place(
+    indexing: Indexing,
+    photos: Path,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk that stutters is no reason to forget a picture."""
+    run(indexing, photos, encoder)
+    os.utime(photos / "red.png", ns=(1, 1))
+    original = os.open
+
+    def stuttering(path: os.PathLike[str], *args: int) -> int:
+        if Path(path).name == "red.png":
+            raise OSError(5, "Input/output error")
+        return original(path, *args)
+
+    monkeypatch.setattr(os, "open", stuttering)
+    summary = run(indexing, photos, encoder)
+    assert summary.rejected == {"unreadable": 1}
+    assert "red.png" in keys(database)
+
+
+def test_two_models_never_meet_in_one_index(
+    indexing: Indexing, photos: Path, tmp_path: Path, database: Database
+) -> None:
+    run(indexing, photos, TinyEncoder())
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (9, 9), "white").save(other / "white.png")
+    with pytest.raises(CollectionMixed, match="of another model"):
+        run(indexing, other, TinyEncoder("2"))
+    with database.read() as session:
+        assert repository.collection(session, "shop").model == "tiny"
+
+
+def test_a_damaged_shard_is_embedded_again(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+) -> None:
+    run(indexing, photos, encoder)
+    shard = next(data_dir.glob("collections/*/shards/*.npy"))
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    Image.new("RGB", (9, 9), "white").save(photos / "white.png")
+    assert run(indexing, photos, encoder).images.embedded == 4
+    assert found(database, data_dir, encoder, "red") == "red.png"
+    with database.read() as session:
+        assert session.query(Shard).count() == 1, "the damaged shard is forgotten"
+    assert not shard.exists()
+
+
+def test_a_damaged_active_version_is_built_again(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+) -> None:
+    run(indexing, photos, encoder)
+    index = next(data_dir.glob("collections/*/versions/*/index.faiss"))
+    index.write_bytes(index.read_bytes()[:-1])
+    again = run(indexing, photos, encoder)
+    assert (again.images.embedded, again.published) == (0, True)
+    assert found(database, data_dir, encoder, "red") == "red.png"
+
+
+def test_a_second_run_at_the_same_time_is_refused(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path, database: Database
+) -> None:
+    run(indexing, photos, encoder)
+    with database.read() as session:
+        owner = repository.collection(session, "shop")
+    with CollectionFolder.of(data_dir, owner).lock(), pytest.raises(CollectionBusy):
+        run(indexing, photos, encoder)
+
+
+def test_old_versions_and_their_shards_go(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path
+) -> None:
+    for size in range(1, 7):
+        Image.new("RGB", (size, 9), "white").save(photos / "white.png")
+        run(indexing, photos, encoder)
+    assert len(list(data_dir.glob("collections/*/versions/*"))) == 3
+
+
+def test_a_source_whose_pictures_all_turned_into_something_else_is_taken_for_lost(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+) -> None:
+    """The README of an empty mount point must not empty the collection either."""
+    run(indexing, photos, encoder)
+    for picture in photos.iterdir():
+        picture.write_text("gone")
+    with pytest.raises(SourceError, match="mounted"):
+        run(indexing, photos, encoder)
+    assert active(database, data_dir).count == 3
+
+
+def test_the_rows_of_lost_images_stay_until_a_version_without_them_serves(
+    indexing: Indexing,
+    photos: Path,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A renamed folder must not empty the searches of the hours that a build takes."""
+    run(indexing, photos, encoder)
+    (photos / "moved").mkdir()
+    for picture in photos.glob("*.png"):
+        picture.rename(photos / "moved" / picture.name)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("indexer.indexing.build_version", full_disk)
+        with pytest.raises(OSError, match="No space"):
+            run(indexing, photos, encoder)
+    assert {"red.png", "green.png", "blue.png"} <= set(keys(database))
+
+    again = run(indexing, photos, encoder)
+    assert (again.images.embedded, again.images.removed, again.published) == (0, 3, True)
+    assert keys(database) == ["moved/blue.png", "moved/green.png", "moved/red.png"]
+
+
+def test_damaged_embeddings_of_another_source_are_not_built_from(
+    indexing: Indexing, photos: Path, tmp_path: Path, encoder: TinyEncoder, data_dir: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (9, 9), "white").save(other / "white.png")
+    run(indexing, photos, encoder)
+    shard = next(data_dir.glob("collections/*/shards/*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    with pytest.raises(CollectionMixed, match="damaged"):
+        run(indexing, other, encoder)
+
+
+def test_a_rollback_holds_until_there_is_something_new(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
+) -> None:
+    first = run(indexing, photos, encoder).version
+    Image.new("RGB", (9, 9), "white").save(photos / "white.png")
+    run(indexing, photos, encoder)
+    with database.read() as session:
+        folder = CollectionFolder.of(data_dir, repository.collection(session, "shop"))
+    assert first is not None
+    activate(database, folder, "shop", first)
+    assert run(indexing, photos, encoder).version == first
+    Image.new("RGB", (9, 9), "black").save(photos / "black.png")
+    assert run(indexing, photos, encoder).total == 5
+    assert active(database, data_dir).count == 5
+
+
+def test_many_small_shards_build_with_few_file_descriptors(
+    indexing: Indexing,
+    tmp_path: Path,
+    encoder: TinyEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(embed, "_SHARD_SECONDS", 0.0)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    write_good(folder, 120)
+    opened = len(list(Path("/proc/self/fd").iterdir())) + 60
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened, hard))
+    try:
+        assert run(indexing, folder, encoder).total == 120
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_dated_beyond_what_a_database_can_hold_is_indexed(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder
+) -> None:
+    os.utime(photos / "red.png", ns=(2**63 + 10**9, 2**63 + 10**9))
+    assert run(indexing, photos, encoder).total == 3
+    assert run(indexing, photos, encoder).images.unchanged == 3
+
+
+def test_strange_files_in_the_data_folder_stop_nothing(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path
+) -> None:
+    run(indexing, photos, encoder)
+    collection = next(data_dir.glob("collections/*"))
+    (collection / "versions" / ".DS_Store").write_text("")
+    (collection / "shards" / "folder").mkdir()
+    assert not run(indexing, photos, encoder).published
