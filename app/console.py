@@ -101,12 +101,15 @@ def print_summary(collection: str, summary: IndexSummary, seconds: float) -> Non
     console.print(
         f"[bold]{collection}[/bold]: {summary.total} images · {images.embedded} embedded, "
         f"{images.shared} with content already embedded, {images.unchanged} unchanged, "
-        f"{images.removed} removed, {len(images.rejects)} rejected · {seconds:.1f} s"
+        f"{images.removed} removed, {len(images.rejects)} rejected · {seconds:.1f} s",
+        soft_wrap=True,
     )
     for reason, count in sorted(summary.rejected.items()):
         keys = [reject.key for reject in images.rejects if reject.reason == reason]
         named = ", ".join(map(_printable, keys[:3])) + (", …" if count > 3 else "")
-        console.print(f"  rejected {count} {reason}: {named}", markup=False, highlight=False)
+        console.print(
+            f"  rejected {count} {reason}: {named}", markup=False, highlight=False, soft_wrap=True
+        )
     if summary.published:
         console.print(f"  published version {summary.version} ({summary.factory})")
     elif summary.version:

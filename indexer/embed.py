@@ -115,9 +115,10 @@ class EmbedRun:
                 case SameContent(item):
                     self._summary.unchanged += 1
                     self._touched.append(item)
+                    self._progress.advance()
                 case SourceReject():
                     rejects.append(outcome)
-            self._progress.advance()
+                    self._progress.advance()
             self._work_off()
         self._encode_batch()
         self._write()
@@ -177,6 +178,7 @@ class EmbedRun:
         self._rows += [(prepared, located[prepared.content_hash]) for prepared in self._batch]
         self._summary.embedded += len(fresh)
         self._summary.shared += len(self._batch) - len(fresh)
+        self._progress.advance(len(self._batch))
         self._batch = []
 
     def _locations(self, hashes: Iterable[str]) -> dict[str, _Location]:

@@ -13,6 +13,7 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
 from indexer.indexing import Indexing
+from indexer.sources.folder import FolderSource
 from tests.indexer.hostile import write_good, write_hostile
 from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
@@ -39,6 +40,31 @@ def test_hostile_files_cost_nothing_but_themselves(
     assert sorted(keys(database)) == sorted(good)
     assert {reject.key: reject.reason for reject in summary.images.rejects} == hostile
     assert sum(summary.rejected.values()) == 50
+
+
+class Watching:
+    """Remembers how far each stage said that it came."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, tuple[int, int | None]] = {}
+
+    def start(self, stage: str, total: int | None) -> None:
+        self._stage = stage
+        self.done[stage] = (0, total)
+
+    def advance(self, steps: int = 1) -> None:
+        done, total = self.done[self._stage]
+        self.done[self._stage] = (done + steps, total)
+
+
+def test_progress_counts_every_file_embedded_or_not(
+    indexing: Indexing, photos: Path, encoder: TinyEncoder
+) -> None:
+    (photos / "a.txt").write_text("no picture")
+    watching = Watching()
+    indexing.run("shop", FolderSource(photos), encoder, watching, recall=0.95)
+    assert watching.done["embed"] == (4, 4)
+    assert list(watching.done) == ["scan", "embed", "gather", "train", "add", "calibrate", "verify"]
 
 
 def test_a_second_run_embeds_only_what_is_new_or_changed(
