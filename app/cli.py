@@ -109,6 +109,7 @@ def index(
     except ValidationError as error:
         raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--collection") from None
     opened = source_of(source, max_bytes=settings.max_image_bytes)
+    db.upgrade_if_new(settings.database_url)
     known_model, known_recall = _defaults_of(settings, collection)
     summary = _index(settings, opened, collection, model or known_model, recall or known_recall)
     if as_json:

@@ -9,7 +9,7 @@ import alembic.command
 import alembic.config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -56,6 +56,14 @@ def upgrade(url: str, revision: str = "head") -> None:
     alembic.command.upgrade(alembic_config(url), revision)
 
 
+def upgrade_if_new(url: str) -> None:
+    """Create a SQLite database that is not there yet; an older one is for `upgrade` alone."""
+    parsed = _parse(url)
+    file = parsed.database
+    if parsed.get_backend_name() == "sqlite" and file and not Path(file).exists():
+        upgrade(url)
+
+
 def downgrade(url: str, revision: str) -> None:
     alembic.command.downgrade(alembic_config(url), revision)
 
@@ -83,19 +91,25 @@ def alembic_config(url: str) -> alembic.config.Config:
     return config
 
 
-def _engine(url: str, *, foreign_keys: bool) -> Engine:
+def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-        if parsed.drivername in {"postgresql", "postgres"}:
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
-            raise CatalogError(
-                f"databases are sqlite and postgresql, not {parsed.get_backend_name()!r}"
-            )
+    except ArgumentError as error:
+        # SQLAlchemy's own message quotes the URL, and with it the password.
+        raise CatalogError("NOONGIL_DATABASE_URL is not a database URL") from error
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if (kind := parsed.get_backend_name()) not in {"sqlite", "postgresql"}:
+        raise CatalogError(f"databases are sqlite and postgresql, not {kind!r}")
+    return parsed
+
+
+def _engine(url: str, *, foreign_keys: bool) -> Engine:
+    parsed = _parse(url)
+    try:
         engine = create_engine(parsed, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError) as error:
-        # The message of SQLAlchemy quotes the URL, and with it the password.
-        raise CatalogError("NOONGIL_DATABASE_URL is not a database URL") from error
+        raise CatalogError("NOONGIL_DATABASE_URL names no known driver") from error
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

@@ -272,6 +272,29 @@ def test_a_database_that_cannot_be_used_is_explained_without_its_password(
     assert ran.err.count("\n") == 1
 
 
+def test_index_makes_a_database_that_is_not_there_and_leaves_an_old_one_alone(
+    noongil: Run, monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'first' / 'catalog.db'}"
+    monkeypatch.setenv("NOONGIL_DATABASE_URL", url)
+    assert noongil("index", str(photos), "--collection", "shop").code == 0
+    db.downgrade(url, "base")
+    ran = noongil("index", str(photos), "--collection", "shop")
+    assert ran.code == 1
+    assert "noongil db upgrade" in ran.err
+
+
+@pytest.mark.parametrize("url", ["not a url at secret", "mysql://user:secret@localhost/x"])
+def test_index_explains_a_bad_database_url_without_its_password(
+    noongil: Run, monkeypatch: pytest.MonkeyPatch, photos: Path, url: str
+) -> None:
+    monkeypatch.setenv("NOONGIL_DATABASE_URL", url)
+    ran = noongil("index", str(photos), "--collection", "shop")
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+    assert "secret" not in ran.err
+
+
 def test_a_new_database_is_made_with_its_folder(
     noongil: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
