@@ -203,9 +203,10 @@ def _placements(
     flat = np.fromiter((number for row in found for number in row), np.int64)
     ids, shards, rows = flat.reshape(-1, 3).T.copy()
     usable = np.isin(shards, list(usable_shards))
-    kept = usable & ~np.isin(ids, lost)
-    if waiting := np.count_nonzero(~usable & ~np.isin(ids, lost)):
+    present = ~np.isin(ids, lost)
+    if waiting := np.count_nonzero(present & ~usable):
         logger.warning("%d unreadable images wait outside the index", waiting)
+    kept = present & usable
     return _Placements(ids[kept], shards[kept], rows[kept])
 
 

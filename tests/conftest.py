@@ -102,6 +102,15 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def other_photos(tmp_path: Path) -> Path:
+    """A second folder, with one white picture."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    Image.new("RGB", (9, 9), "white").save(folder / "white.png")
+    return folder
+
+
 def _postgres_database(url: str, template: str) -> Iterator[str]:
     name = f"test_{next(_names)}"
     _execute(url, f"CREATE DATABASE {name} TEMPLATE {template}")

@@ -119,15 +119,12 @@ def test_what_left_the_source_leaves_the_collection(
 
 
 def test_two_sources_live_in_one_collection(
-    indexing: Indexing, photos: Path, tmp_path: Path, encoder: TinyEncoder, database: Database
+    indexing: Indexing, photos: Path, other_photos: Path, encoder: TinyEncoder, database: Database
 ) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    Image.new("RGB", (9, 9), "white").save(other / "white.png")
     run(indexing, photos, encoder)
-    summary = run(indexing, other, encoder)
+    summary = run(indexing, other_photos, encoder)
     assert (summary.total, summary.images.removed) == (4, 0)
-    sole = run(indexing, other, encoder, sole_source=True)
+    sole = run(indexing, other_photos, encoder, sole_source=True)
     assert (sole.total, sole.images.removed) == (1, 3)
     assert keys(database) == ["white.png"]
 

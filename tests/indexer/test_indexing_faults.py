@@ -81,14 +81,11 @@ def test_a_picture_that_cannot_be_read_keeps_its_place(
 
 
 def test_two_models_never_meet_in_one_index(
-    indexing: Indexing, photos: Path, tmp_path: Path, database: Database
+    indexing: Indexing, photos: Path, other_photos: Path, database: Database
 ) -> None:
     run(indexing, photos, TinyEncoder())
-    other = tmp_path / "other"
-    other.mkdir()
-    Image.new("RGB", (9, 9), "white").save(other / "white.png")
     with pytest.raises(CollectionMixed, match="of another model"):
-        run(indexing, other, TinyEncoder("2"))
+        run(indexing, other_photos, TinyEncoder("2"))
     with database.read() as session:
         assert repository.collection(session, "shop").model == "tiny"
 
@@ -179,16 +176,13 @@ def test_the_rows_of_lost_images_stay_until_a_version_without_them_serves(
 
 
 def test_damaged_embeddings_of_another_source_are_not_built_from(
-    indexing: Indexing, photos: Path, tmp_path: Path, encoder: TinyEncoder, data_dir: Path
+    indexing: Indexing, photos: Path, other_photos: Path, encoder: TinyEncoder, data_dir: Path
 ) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    Image.new("RGB", (9, 9), "white").save(other / "white.png")
     run(indexing, photos, encoder)
     shard = next(data_dir.glob("collections/*/shards/*.npy"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
     with pytest.raises(CollectionMixed, match="damaged"):
-        run(indexing, other, encoder)
+        run(indexing, other_photos, encoder)
 
 
 def test_a_rollback_holds_until_there_is_something_new(
