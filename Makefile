@@ -49,7 +49,9 @@ check: $(VENV)/.develops
 		status=$$?; rm -rf $$folder; exit $$status
 
 bench: $(VENV)/.develops
-	$(BIN)/python -m bench.search
+	for name in search encoder batching service whole_service; do \
+		$(BIN)/python -m bench.$$name || exit 1; \
+	done
 
 eval: $(VENV)/.runs
 	@test -n "$(DATA)" || { echo "usage: make eval DATA=folder"; exit 2; }

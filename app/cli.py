@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from app import server
+from app import encoder, server
 from app.collections import service as collections_service
 from app.collections.schemas import CollectionName
 from app.config import Settings
@@ -22,8 +22,10 @@ from app.console import (
     print_table,
     summary_as_dict,
 )
+from app.embedders import encoder_options
 from app.failures import one_line_failures
-from app.search.schemas import SearchRequest
+from app.models_command import card_as_dict, print_cards
+from app.search.schemas import SearchRequest, SearchResponse
 from app.search.service import search as run_search
 from app.state import open_state
 from indexer.catalog import db
@@ -36,7 +38,9 @@ from indexer.indexing import Indexing, IndexSummary
 from indexer.publish import activate as activate_version
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
+from models.model_cards import all_cards
 from models.registry import shared_encoder
+from models.worker.server import Address
 
 cli = typer.Typer(
     help="Noongil (눈길): semantic image search in Korean and English.",
@@ -77,7 +81,7 @@ def demo(
     settings = Settings()
     if port is not None:
         settings.port = port
-    server.require_free(settings)
+    server.require_free(settings.host, settings.port)
     db.upgrade(settings.database_url)
     source = source_of(str(photos or _sample_photos()), max_bytes=settings.max_image_bytes)
     _index(settings, source, DEMO, settings.model, settings.recall, sole_source=True)
@@ -129,8 +133,7 @@ def search(
         request = SearchRequest(text=text, k=k)
     except ValidationError as error:
         raise typer.BadParameter(error.errors()[0]["msg"], param_hint="TEXT") from None
-    with open_state(Settings()) as state:
-        found = asyncio.run(run_search(state, collection, request))
+    found = asyncio.run(_search(collection, request))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -155,6 +158,18 @@ def serve(
     server.run(settings, workers)
 
 
+@cli.command("encoder")
+def encoder_worker(
+    model: Annotated[str | None, typer.Option(help="Model; default: the setting's.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8001,
+    uds: Annotated[Path | None, typer.Option(help="Unix socket to listen on instead.")] = None,
+) -> None:
+    """Serve an encoder to many servers: one process a device."""
+    settings = Settings()
+    encoder.run(settings, model or settings.model, Address(host, port, uds))
+
+
 @cli.command("eval")
 def evaluate(
     data: Annotated[Path, typer.Option(help="Labelled folder: pictures and *.queries.tsv.")],
@@ -163,8 +178,11 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Retrieval quality of one or more models on a labelled folder."""
+    settings = Settings()
+    options = encoder_options(settings)
     results = {
-        spec: evaluate_folder(shared_encoder(spec), data) for spec in model or [Settings().model]
+        spec: evaluate_folder(shared_encoder(spec, options), data)
+        for spec in model or [settings.model]
     }
     if as_json:
         print_json({spec: [asdict(result) for result in sets] for spec, sets in results.items()})
@@ -179,6 +197,15 @@ def evaluate(
             for language, quality in result.quality.items()
         ],
     )
+
+
+@cli.command("models")
+def list_models(*, as_json: AsJson = False) -> None:
+    """Models to choose from: size, licence, and published figures in Korean and English."""
+    if as_json:
+        print_json([card_as_dict(card) for card in all_cards()])
+    else:
+        print_cards(all_cards())
 
 
 @collections_cli.command("list")
@@ -242,6 +269,11 @@ def activate(name: str, version: str) -> None:
     console.print(f"{name} serves {version}")
 
 
+async def _search(collection: str, request: SearchRequest) -> SearchResponse:
+    async with open_state(Settings()) as state:
+        return await run_search(state, collection, request)
+
+
 def _index(
     settings: Settings,
     source: ImageSource,
@@ -258,7 +290,7 @@ def _index(
         batch_size=settings.batch_size,
     )
     run = Indexing(_database(settings), settings.data_dir, options, settings.keep_versions)
-    encoder = shared_encoder(model)
+    encoder = shared_encoder(model, encoder_options(settings))
     with TerminalProgress() as progress:
         summary = run.run(
             collection, source, encoder, progress, recall=recall, sole_source=sole_source

@@ -21,6 +21,34 @@ class Settings(BaseSettings):
         0.95, gt=0, le=1, description="recall@10 that searches aim at where nothing else says so"
     )
 
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where encoders on PyTorch run: `auto`, `cpu`, `cuda`, `cuda:1` …",
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="Precision of encoders; `auto`: the fastest that the device is good at"
+    )
+    model_cache: str = Field(
+        "", description="Folder of downloaded models; empty: the hub library's own"
+    )
+    offline: bool = Field(default=False, description="Never download a model")
+    encoder_url: str = Field(
+        "",
+        description="Encoder worker: `http://host:port` or `unix:///path`; empty: in-process",
+    )
+    encode_max_texts: int = Field(256, gt=0, description="Texts that an encoder takes at once")
+    encode_max_images: int = Field(32, gt=0, description="Pictures that an encoder takes at once")
+    query_cache_size: int = Field(
+        10_000, ge=0, description="Texts whose embeddings a server remembers"
+    )
+    query_timeout_seconds: float = Field(
+        2.0, gt=0, description="A text that cannot be encoded within this is refused with 503"
+    )
+    image_timeout_seconds: float = Field(
+        60.0, gt=0, description="The same for pictures that are sent to be encoded"
+    )
+
     host: str = Field("127.0.0.1", description="Address that the server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on")
     auth: Literal["off"] = Field("off", description="`off`: every caller may do everything")

@@ -1,21 +1,24 @@
 """Embeddings for whoever wants the vectors themselves."""
 
 import base64
+import time
 from typing import Literal
 
 import numpy as np
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.errors import InvalidRequest
 from app.search.normalize import normalize
 from app.search.schemas import QueryText
 from app.state import AppState, State
+from indexer.catalog import repository
 from indexer.decode import DecodeLimits, decode
 from indexer.errors import Rejected
-from models.errors import InvalidInput
-from models.types import Embeddings, Encoder
+from models.errors import InvalidInput, UnknownModel
+from models.types import Embedder, Embeddings
 
 router = APIRouter(prefix="/v1", tags=["embed"])
 
@@ -51,20 +54,35 @@ class EmbedResponse(BaseModel):
 @router.post("/embed")
 async def embed(state: AppState, request: EmbedRequest) -> EmbedResponse:
     settings = state["settings"]
-    embedder = await run_in_threadpool(state["serving"].embedder, request.model or settings.model)
+    embedder = await run_in_threadpool(_embedder, state, request.model)
     if request.texts is not None:
+        deadline = time.monotonic() + settings.query_timeout_seconds
         texts = [_normalized(number, text) for number, text in enumerate(request.texts)]
-        state["metrics"].encode_batch_size.observe(len(texts))
-        vectors = await embedder.embed(texts)
+        vectors = await embedder.embed_texts(texts, deadline)
     else:
-        vectors = await run_in_threadpool(
-            _embed_images, state, embedder.encoder, request.images or []
-        )
+        size = embedder.spec.image_size
+        images = await run_in_threadpool(_decoded, state, request.images or [], size)
+        deadline = time.monotonic() + settings.image_timeout_seconds
+        vectors = await embedder.embed_images(images, deadline)
     return EmbedResponse(
-        model=embedder.encoder.spec.id,
-        dim=embedder.encoder.spec.dim,
+        model=embedder.spec.id,
+        dim=embedder.spec.dim,
         embeddings=vectors.tolist() if request.format == "json" else _base64(vectors),
     )
+
+
+def _embedder(state: State, model: str | None) -> Embedder:
+    """Only a model that is in use anyway: loading takes minutes and memory, and is not undone.
+
+    Raises ModelError.
+    """
+    default = state["settings"].model
+    if model not in {None, default}:
+        with state["database"].read() as session:
+            used = {owner.model for owner in repository.collections(session)}
+        if model not in used:
+            raise UnknownModel("no collection uses that model")
+    return state["embedders"].of(model or default)
 
 
 def _normalized(number: int, text: str) -> str:
@@ -74,22 +92,22 @@ def _normalized(number: int, text: str) -> str:
         raise InvalidRequest(f"texts.{number}: {error}") from error
 
 
-def _embed_images(state: State, encoder: Encoder, images: list[str]) -> Embeddings:
-    """One picture at a time is in memory whole; what waits for the encoder is small."""
+def _decoded(state: State, images: list[str], size: int) -> list[Image.Image]:
+    """One picture at a time is in memory whole; what waits for the encoder is scaled down."""
     settings = state["settings"]
     limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
-    pixels = []
+    pictures = []
     for number, text in enumerate(images):
         try:
             data = base64.b64decode(text, validate=True)
-            picture = decode(data, limits=limits, min_side_hint=encoder.spec.image_size).image
+            picture = decode(data, limits=limits, min_side_hint=size).image
         except ValueError as error:
             raise InvalidRequest(f"images.{number}: not base64") from error
         except Rejected as error:
             state["metrics"].rejected.labels(error.reason.value).inc()
             raise InvalidRequest(f"images.{number}: {error}") from error
-        pixels.append(encoder.to_pixels(picture))
-    return encoder.encode_pixels(pixels)
+        pictures.append(picture)
+    return pictures
 
 
 def _base64(vectors: Embeddings) -> list[str]:

@@ -11,6 +11,7 @@ HTTPException through.
 
 import logging
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -29,7 +30,16 @@ from indexer.errors import (
     UnknownVersion,
     VersionDamaged,
 )
-from models.errors import InvalidInput, ModelError, ModelUnavailable, UnknownModel
+from models.errors import (
+    DeadlineExceeded,
+    EncoderAway,
+    EncodingFailed,
+    InvalidInput,
+    ModelError,
+    ModelUnavailable,
+    Overloaded,
+    UnknownModel,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +88,10 @@ _STATUS_OF: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownModel: (HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_model"),
     InvalidInput: (HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input"),
     ModelUnavailable: (HTTPStatus.SERVICE_UNAVAILABLE, "model_unavailable"),
+    Overloaded: (HTTPStatus.SERVICE_UNAVAILABLE, "overloaded"),
+    DeadlineExceeded: (HTTPStatus.SERVICE_UNAVAILABLE, "deadline_exceeded"),
+    EncoderAway: (HTTPStatus.SERVICE_UNAVAILABLE, "encoder_away"),
+    EncodingFailed: (HTTPStatus.INTERNAL_SERVER_ERROR, "encoding_failed"),
 }
 
 
@@ -117,7 +131,10 @@ async def _domain_error(_: Request, error: Exception) -> JSONResponse:
     for kind in type(error).__mro__:
         if kind in _STATUS_OF:
             status, code = _STATUS_OF[kind]
-            return problem_response(status, code, str(error))
+            response = problem_response(status, code, str(error))
+            if isinstance(error, Overloaded):
+                response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+            return response
     return await _unexpected(_, error)
 
 

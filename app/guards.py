@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge, problem_response
@@ -21,7 +20,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         refusal = BodyTooLarge(self._max_bytes)
-        declared = Headers(scope=scope).get("content-length", "0")
+        declared = _header(scope, b"content-length")
         if declared.isdecimal() and (len(declared) > 18 or int(declared) > self._max_bytes):
             response = problem_response(refusal.status, refusal.code, refusal.detail)
             await response(scope, receive, send)
@@ -60,7 +59,7 @@ class HostGuard:
 
     @staticmethod
     def _host(scope: Scope) -> str:
-        host = Headers(scope=scope).get("host", "").lower()
+        host = _header(scope, b"host").lower()
         name, colon, port = host.rpartition(":")
         return name if colon and port.isdigit() else host
 
@@ -75,3 +74,8 @@ class HeadAsGet:
         if scope["type"] == "http" and scope["method"] == "HEAD":
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """The first of that name; empty where there is none."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")

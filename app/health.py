@@ -14,14 +14,23 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-async def alive() -> dict[str, str]:
+async def alive(state: AppState) -> dict[str, str]:
+    """503 where only a restart helps."""
+    if lost := state["embedders"].lost:
+        raise NotReady(f"the encoder's device is lost: {lost}")
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 def ready(state: AppState) -> JSONResponse:
-    """200 when the database answers and every indexed collection can be searched."""
+    """200 when the database answers and the encoder answers, and every
+    indexed collection can be searched.
+    """
     require_current(state["database"])
+    if lost := state["embedders"].lost:
+        raise NotReady(f"the encoder's device is lost: {lost}")
+    if away := state["embedders"].away:
+        raise NotReady(away)
     problems = state["serving"].problems
     if problems:
         raise NotReady("; ".join(f"{name}: {why}" for name, why in sorted(problems.items())))

@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        with open_state(settings) as state:
+        async with open_state(settings) as state:
             refresher = asyncio.create_task(_refresh_forever(state["serving"], settings))
             yield state
             refresher.cancel()
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if not settings.allow_open:
         app.add_middleware(HostGuard, allowed=settings.allowed_hosts)
     errors.install(app)
+    search.mount_search(app)
     # Search before images: `…/similar` and `…/thumbnail` are tried before `…/{id}`.
     for router in (health, collections, search, images, embed, web):
         app.include_router(router.router)

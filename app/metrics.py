@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from models.batching.metrics import CacheMetrics, EncodeMetrics
+
 
 class Metrics:
     def __init__(self) -> None:
@@ -13,12 +15,8 @@ class Metrics:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
             registry=self.registry,
         )
-        self.encode_batch_size = Histogram(
-            "noongil_encode_batch_size",
-            "Texts in a forward pass",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-            registry=self.registry,
-        )
+        self.encoding = EncodeMetrics(self.registry)
+        self.query_cache = CacheMetrics(self.registry)
         self.index_vectors = Gauge(
             "noongil_index_vectors",
             "Images in the version being served",

@@ -9,10 +9,13 @@ import uvicorn
 
 from app.config import Settings
 from app.console import console
+from app.embedders import encoder_options
 from app.errors import Problem
 from app.main import create_app
 from indexer.catalog.db import Database, require_current
+from models.batching.memory import settle_memory
 from models.registry import shared_encoder
+from models.worker.link import require_worker_url
 
 
 class CannotServe(Problem):
@@ -21,19 +24,26 @@ class CannotServe(Problem):
 
 def run(settings: Settings, workers: int = 1) -> None:
     """Serve until interrupted. Raises CannotServe, CatalogError, ModelError."""
-    if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
+    if settings.auth == "off" and not settings.allow_open and not is_loopback(settings.host):
         raise CannotServe(
             f"refusing to listen on {settings.host} with authentication off: anyone who "
             "reaches it could read and delete. Set NOONGIL_ALLOW_OPEN=true to do it anyway"
         )
-    require_free(settings)
+    require_free(settings.host, settings.port)
+    if settings.encoder_url:
+        require_worker_url(settings.encoder_url)
     # What would fail within uvicorn, as a traceback, fails here as a line.
     with closing(Database(settings.database_url)) as database:
         require_current(database)
     if workers == 1:
-        shared_encoder(settings.model)
+        if not settings.encoder_url:
+            shared_encoder(settings.model, encoder_options(settings))
         config = uvicorn.Config(
-            create_app(settings), settings.host, settings.port, log_level=settings.log_level
+            create_app(settings),
+            settings.host,
+            settings.port,
+            log_level=settings.log_level,
+            access_log=settings.log_level == "debug",
         )
         _Announcing(config).run()
         return
@@ -46,20 +56,19 @@ def run(settings: Settings, workers: int = 1) -> None:
         port=settings.port,
         workers=workers,
         log_level=settings.log_level,
+        access_log=settings.log_level == "debug",
     )
 
 
-def require_free(settings: Settings) -> None:
+def require_free(host: str, port: int) -> None:
     """Say that the port is taken before minutes go into an index. Raises CannotServe."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError as error:
-            raise CannotServe(
-                f"cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-            ) from error
+            raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 class _Announcing(uvicorn.Server):
@@ -68,12 +77,13 @@ class _Announcing(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            settle_memory()
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             console.print(f"\nNoongil is ready: [bold]http://{shown}:{port}[/bold]\n")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

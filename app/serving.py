@@ -6,13 +6,18 @@ otherwise the version before it stays, or the newest that can be served is opene
 """
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import Histogram
+
+from app.embedders import Embedders
 from app.errors import NotReady
 from app.metrics import Metrics
+from app.search.known import KnownCollection, KnownCollections
 from indexer.backends.base import VectorIndex
 from indexer.backends.faiss_index import open_version
 from indexer.catalog import repository
@@ -21,10 +26,8 @@ from indexer.catalog.tables import Collection, IndexVersion
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder
 from indexer.manifest import Manifest
-from models.embedder import InProcessEmbedder
-from models.errors import ModelError
-from models.registry import shared_encoder
-from models.types import TextEmbedder
+from models.errors import EncoderAway
+from models.types import Embedder
 
 logger = logging.getLogger(__name__)
 
@@ -41,42 +44,39 @@ class OpenVersion:
     collection: str
     manifest: Manifest
     index: VectorIndex
-    texts: TextEmbedder
+    embedder: Embedder
+    search_seconds: Histogram
+    """The collection's own child of the metric: finding it costs more than observing."""
 
 
 class Serving:
-    def __init__(self, database: Database, data_dir: Path, metrics: Metrics) -> None:
+    def __init__(
+        self, database: Database, data_dir: Path, embedders: Embedders, metrics: Metrics
+    ) -> None:
         self._database = database
         self._data_dir = data_dir
+        self._embedders = embedders
         self._metrics = metrics
+        self.known = KnownCollections(database)
         self._open: dict[int, OpenVersion] = {}
-        self._embedders: dict[str, InProcessEmbedder] = {}
         self._refused: dict[int, tuple[str, float]] = {}
         """Version id → why it cannot be served, and when that was found."""
         self._problems: dict[int, tuple[str, str]] = {}
         """Collection id → its name, and why no version of it can be served."""
         self._refreshing = threading.Lock()
-        self._loading = threading.Lock()
 
     @property
     def problems(self) -> dict[str, str]:
         """Collections that have a version and cannot serve any, with the reason."""
         return dict(self._problems.values())
 
-    def version_of(self, collection: Collection) -> OpenVersion | None:
+    def version_of(self, collection: KnownCollection) -> OpenVersion | None:
         """None where nothing was ever indexed. Raises NotReady where no version can be served."""
         served = self._open.get(collection.id)
         if served is None and collection.active_version_id is not None:
             _, why = self._problems.get(collection.id, ("", "its index is being opened"))
             raise NotReady(f"collection {collection.name!r} cannot be searched: {why}")
         return served
-
-    def embedder(self, model: str) -> InProcessEmbedder:
-        """Raises ModelError."""
-        with self._loading:
-            if model not in self._embedders:
-                self._embedders[model] = InProcessEmbedder(shared_encoder(model))
-            return self._embedders[model]
 
     def refresh(self) -> None:
         """Blocking: reads the catalog, and files where a version is new."""
@@ -96,6 +96,8 @@ class Serving:
                 if self._is_behind(owner)
             }
             active = {owner.id: owner.active_version for owner in collections}
+        # Before versions are opened, which takes its time: deleted images vanish now.
+        self.known.update(collections)
         # Withdraw first: a new collection may bear the name of one that is gone.
         for gone in self._open.keys() - active.keys():
             self._withdraw(gone)
@@ -104,10 +106,6 @@ class Serving:
                 self._serve(owner, [first, *chains[owner.id]])
         for gone in self._problems.keys() - active.keys():
             del self._problems[gone]
-
-    def close(self) -> None:
-        for embedder in self._embedders.values():
-            embedder.close()
 
     def _is_behind(self, owner: Collection) -> bool:
         served = self._open.get(owner.id)
@@ -129,22 +127,33 @@ class Serving:
         self._problems[owner.id] = (owner.name, self._refused[candidates[0].id][0])
 
     def _try_open(self, owner: Collection, version: IndexVersion) -> OpenVersion | None:
-        refused_at = self._refused.get(version.id, ("", -_RETRY_SECONDS))[1]
+        _, refused_at = self._refused.get(version.id, ("", -math.inf))
         if time.monotonic() - refused_at < _RETRY_SECONDS:
             return None
         folder = CollectionFolder.of(self._data_dir, owner).version(version.name)
         try:
             embedder = self._embedder_of(version)
             manifest, index = open_version(folder)
-        except (VersionDamaged, ModelError) as error:
+        except EncoderAway as away:  # it may be back at the next look
+            self._refused[version.id] = (str(away), -math.inf)
+            return None
+        except Exception as error:  # noqa: BLE001 - with one version or encoder; others go on
             self._refused[version.id] = (str(error), time.monotonic())
             logger.error("refusing a version of %s: %s", owner.name, error)  # noqa: TRY400
             return None
-        return OpenVersion(version.id, version.name, owner.name, manifest, index, embedder)
+        return OpenVersion(
+            id=version.id,
+            name=version.name,
+            collection=owner.name,
+            manifest=manifest,
+            index=index,
+            embedder=embedder,
+            search_seconds=self._metrics.search_seconds.labels(owner.name),  # from now on, at zero
+        )
 
-    def _embedder_of(self, version: IndexVersion) -> InProcessEmbedder:
-        embedder = self.embedder(version.model)
-        if embedder.encoder.spec.fingerprint != version.encoder_fingerprint:
+    def _embedder_of(self, version: IndexVersion) -> Embedder:
+        embedder = self._embedders.of(version.model)
+        if embedder.spec.fingerprint != version.encoder_fingerprint:
             raise VersionDamaged(
                 f"{version.name} was made by another edition of {version.model}: reindex"
             )
@@ -158,7 +167,6 @@ class Serving:
         self._problems.pop(owner.id, None)
         self._metrics.active_version.labels(owner.name, opened.name).set(1)
         self._metrics.index_vectors.labels(owner.name).set(opened.index.count)
-        self._metrics.search_seconds.labels(owner.name)  # there from the start, at zero
         logger.info("serving version %s of %s", opened.name, owner.name)
 
     def _withdraw(self, collection_id: int) -> None:

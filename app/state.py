@@ -1,12 +1,13 @@
 """What the application holds while it runs, and how endpoints get at it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
 from app.config import Settings
+from app.embedders import Embedders
 from app.images.thumbnails import Thumbnails
 from app.metrics import Metrics
 from app.serving import Serving
@@ -17,33 +18,36 @@ from indexer.decode import DecodeLimits
 class State(TypedDict):
     settings: Settings
     database: Database
+    embedders: Embedders
     serving: Serving
     thumbnails: Thumbnails
     metrics: Metrics
 
 
-@contextmanager
-def open_state(settings: Settings) -> Iterator[State]:
+@asynccontextmanager
+async def open_state(settings: Settings) -> AsyncIterator[State]:
     """The model loaded, the versions open. Raises CatalogError, ModelError: what cannot work
     does not start.
     """
     database = Database(settings.database_url)
     metrics = Metrics()
-    serving = Serving(database, settings.data_dir, metrics)
+    embedders = Embedders(settings, metrics)
+    serving = Serving(database, settings.data_dir, embedders, metrics)
     try:
         require_current(database)
-        serving.embedder(settings.model)
+        await embedders.open()
         serving.refresh()
         limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
         yield State(
             settings=settings,
             database=database,
+            embedders=embedders,
             serving=serving,
             thumbnails=Thumbnails(settings.data_dir / "thumbnails", limits),
             metrics=metrics,
         )
     finally:
-        serving.close()
+        await embedders.close()
         database.close()
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from indexer.decode import DecodeLimits, decode
 from indexer.errors import EvaluationError, Rejected
+from models.encoding import encode_texts
 from models.types import Embeddings, Encoder, Pixels
 
 Language = Literal["ko", "en"]
@@ -98,7 +99,7 @@ def _evaluate_set(encoder: Encoder, query_set: QuerySet) -> SetResult:
     )
     quality = {}
     for language in LANGUAGES:
-        texts = encoder.encode_texts([query.texts[language] for query in query_set.queries])
+        texts = encode_texts(encoder, [query.texts[language] for query in query_set.queries])
         quality[language] = score(texts @ pictures.T, relevant)
     return SetResult(
         query_set.name, len(query_set.pictures), len(query_set.queries), quality=quality

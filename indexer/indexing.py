@@ -25,6 +25,7 @@ from indexer.progress import Progress
 from indexer.publish import collect_garbage, publish
 from indexer.shards import read_shard
 from indexer.sources.base import ImageSource
+from models.encoding import encode_texts
 from models.types import Encoder
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class Indexing:
             change_number=owner.change_number,
             ids=placements.ids,
             chunks=lambda: _chunks(folder, paths, placements, encoder.spec.dim),
-            encode_texts=encoder.encode_texts,
+            encode_texts=lambda texts: encode_texts(encoder, texts),
         )
         return build_version(folder, source, lambda stage: progress.start(stage, None))
 

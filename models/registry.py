@@ -1,16 +1,28 @@
 """From a model spec, `scheme[:name]`, to an encoder."""
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
+from models.config import EncoderOptions
 from models.errors import UnknownModel
+from models.model_cards import is_non_commercial
 from models.types import Encoder
 
-_SCHEMES = {"starter": "models.encoders.starter"}
+_SCHEMES = {
+    "starter": "models.encoders.starter.encoder",
+    "open_clip": "models.encoders.open_clip",
+    "koclip": "models.encoders.koclip",
+    "mclip": "models.encoders.mclip",
+}
+
+_log = logging.getLogger(__name__)
+
+_DEFAULTS = EncoderOptions()
 
 
-def load_encoder(spec: str) -> Encoder:
+def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
     """The encoder that `spec` names, loaded and ready.
 
     Raises UnknownModel for a spec that names none, ModelUnavailable where its
@@ -21,11 +33,14 @@ def load_encoder(spec: str) -> Encoder:
     if module is None:
         known = ", ".join(sorted(_SCHEMES))
         raise UnknownModel(f"unknown model {spec!r}; known schemes: {known}")
-    load: Callable[[str], Encoder] = import_module(module).load
-    return load(name)
+    load: Callable[[str, EncoderOptions], Encoder] = import_module(module).load
+    encoder = load(name, options)
+    if is_non_commercial(encoder.spec.licence):
+        _log.warning("%s is licensed %s: no commercial use", spec, encoder.spec.licence)
+    return encoder
 
 
 @cache
-def shared_encoder(spec: str) -> Encoder:
+def shared_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
     """`load_encoder`, once per process: encoders are safe to share between threads."""
-    return load_encoder(spec)
+    return load_encoder(spec, options)

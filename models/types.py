@@ -11,8 +11,11 @@ from PIL import Image
 Embeddings = NDArray[np.float32]
 """Shape (n, dim), float32, rows L2-normalised: an inner product is a cosine."""
 
-Pixels = NDArray[np.float32]
-"""What an image tower eats: shape (3, height, width), resized and normalised."""
+Tokens = NDArray[np.int32]
+"""A text as its tower reads it: shape (length,), special tokens included, no padding."""
+
+Pixels = NDArray[np.uint8]
+"""A picture on its way to its tower: shape (height, width, 3), RGB."""
 
 
 @dataclass(frozen=True)
@@ -27,39 +30,62 @@ class EncoderSpec:
     fingerprint: str
     licence: str
     languages: tuple[str, ...]
+    text_lengths: tuple[int, ...]
+    """The lengths that texts are padded to, ascending; the last is the longest that is read."""
 
 
 class Encoder(Protocol):
-    """Two towers, one space. Safe to call from several threads at once.
+    """Two towers, one space; each in two halves. Safe to call from several threads at once.
 
-    `to_pixels` is the CPU half of image encoding, to be run in decode threads;
-    `encode_pixels` is the forward pass. `encode_images` is the two together.
+    `tokenize` and `to_pixels` are work for CPU threads, `encode_tokens` and `encode_pixels`
+    are the forward passes, which keep the device busy. What is wrong with an input shows
+    in the first half, so that nobody else's input suffers in the second.
     """
 
     @property
     def spec(self) -> EncoderSpec: ...
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Shape (len(texts), dim). Raises InvalidInput for a text with nothing to encode."""
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Raises InvalidInput for a text with nothing to encode. Too long a text is cut."""
+        ...
+
+    def encode_tokens(self, batch: Sequence[Tokens]) -> Embeddings:
+        """Shape (len(batch), dim). Raises OutOfMemory, DeviceLost."""
         ...
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        """An RGB picture, upright, to the tower's input."""
+        """From a picture that is RGB and upright."""
         ...
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
-        """Shape (len(batch), dim)."""
+        """Shape (len(batch), dim). Raises OutOfMemory, DeviceLost."""
+        ...
+
+    def warm_up(self, max_texts: int, max_tokens: int) -> None:
+        """Do once what the first batches would otherwise wait for.
+
+        Batches will hold at most so many texts and, padding included, so many tokens.
+        """
         ...
 
 
-class TextEmbedder(Protocol):
-    """Text to embeddings from asynchronous code: an encoder in this process, or a worker."""
+class Embedder(Protocol):
+    """Embeddings for asynchronous code, from an encoder in this process or from a worker.
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Shape (len(texts), dim). Raises InvalidInput for a text with nothing to encode."""
+    Deadlines are seconds of `time.monotonic`. What is raised, beside InvalidInput: Overloaded
+    at once where the deadline could not be kept, DeadlineExceeded where it was not,
+    EncoderAway and EncodingFailed.
+    """
+
+    @property
+    def spec(self) -> EncoderSpec: ...
+
+    async def embed_texts(self, texts: Sequence[str], deadline: float) -> Embeddings:
+        """Shape (len(texts), dim)."""
         ...
 
+    async def embed_images(self, images: Sequence[Image.Image], deadline: float) -> Embeddings:
+        """Shape (len(images), dim); the images are RGB and upright."""
+        ...
 
-def encode_images(encoder: Encoder, images: Sequence[Image.Image]) -> Embeddings:
-    """Shape (len(images), dim); the images are RGB and upright."""
-    return encoder.encode_pixels([encoder.to_pixels(image) for image in images])
+    async def close(self) -> None: ...

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageColor
 
-from models.errors import UnknownModel
-from models.types import Embeddings, EncoderSpec, Pixels
+from models.config import EncoderOptions
+from models.errors import InvalidInput, UnknownModel
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens
 
 _SIDE = 8
 _COLOURS = {"빨강": "red", "초록": "green", "파랑": "blue"}
@@ -21,33 +22,52 @@ class TinyEncoder:
     def __init__(self, edition: str = "1") -> None:
         name = "tiny" if edition == "1" else f"tiny:{edition}"
         fingerprint = hashlib.sha256(name.encode()).hexdigest()
-        self.spec = EncoderSpec(name, 3 * _SIDE**2, _SIDE, fingerprint, "Apache-2.0", ("ko", "en"))
+        self.spec = EncoderSpec(
+            id=name,
+            dim=3 * _SIDE**2,
+            image_size=_SIDE,
+            fingerprint=fingerprint,
+            licence="Apache-2.0",
+            languages=("ko", "en"),
+            text_lengths=(8, 16, 32, 1024),
+        )
         self.images_encoded = 0
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        return np.stack([self._text(text) for text in texts])
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        if any(not text.strip() for text in texts):
+            raise InvalidInput("the text is blank")
+        return [np.array([ord(character) for character in text], np.int32) for text in texts]
+
+    def encode_tokens(self, batch: Sequence[Tokens]) -> Embeddings:
+        return np.stack([self._text("".join(map(chr, tokens))) for tokens in batch])
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
-        return np.asarray(small, np.float32).transpose(2, 0, 1) / 255 + 0.01
+        return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         self.images_encoded += len(batch)
-        return _unit(np.stack(batch).reshape(len(batch), -1))
+        return _unit(_features(batch))
+
+    def warm_up(self, max_texts: int, max_tokens: int) -> None:
+        pass
 
     def _text(self, text: str) -> Embeddings:
         colour = _COLOURS.get(text, text)
         if colour in ImageColor.colormap:
             picture = Image.new("RGB", (_SIDE, _SIDE), colour)
-            return _unit(self.to_pixels(picture).reshape(1, -1))[0]
+            return _unit(_features([self.to_pixels(picture)]))[0]
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
         return _unit(np.random.default_rng(seed).normal(size=(1, self.spec.dim)))[0]
 
 
-def load(name: str) -> TinyEncoder:
+def load(name: str, _: EncoderOptions) -> TinyEncoder:
     if name not in {"", "2"}:
         raise UnknownModel(f"unknown model 'tiny:{name}'")
     return TinyEncoder(name or "1")
+
+
+def _features(batch: Sequence[Pixels]) -> Embeddings:
+    return np.stack(batch).reshape(len(batch), -1).astype(np.float32) / 255 + 0.01
 
 
 def _unit(rows: Embeddings) -> Embeddings:

@@ -15,8 +15,8 @@ router = APIRouter(prefix="/v1/collections", tags=["collections"])
 @router.post("", status_code=HTTPStatus.CREATED)
 def create(state: AppState, new: NewCollection) -> CollectionView:
     settings = state["settings"]
-    encoder = state["serving"].embedder(new.model or settings.model).encoder
-    return service.create(state["database"], new, encoder.spec, settings.recall)
+    spec = state["embedders"].of(new.model or settings.model).spec
+    return service.create(state["database"], new, spec, settings.recall)
 
 
 @router.get("")

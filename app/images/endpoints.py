@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from app.errors import NotFound
 from app.images.schemas import ImageView
 from app.images.thumbnails import MEDIA_TYPE
-from app.search.service import thumbnail_path
+from app.search.rows import thumbnail_path
 from app.state import AppState, State
 from app.text import StorableText
 from indexer.catalog import repository

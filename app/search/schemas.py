@@ -1,5 +1,6 @@
 """The shape of a search: what is asked and what is answered."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,7 +33,7 @@ class SearchRequest(BaseModel):
     recall: float | None = Field(None, gt=0, le=1)
     """recall@10 to aim at; None: the collection's own."""
     min_relevance: float = Field(0.0, ge=0, le=1)
-    include: list[Include] = []
+    include: list[Include] = Field([], max_length=8)
 
     @model_validator(mode="after")
     def _one_query(self) -> "SearchRequest":
@@ -41,14 +42,18 @@ class SearchRequest(BaseModel):
         return self
 
 
-class Query(BaseModel):
+@dataclass(slots=True)
+class Query:
     text: str | None = None
     normalized: str | None = None
     language: Literal["ko", "en"] | None = None
     repaired_from: str | None = None
 
 
-class Hit(BaseModel):
+@dataclass(slots=True)
+class Hit:
+    """No model, nor frozen, which take 2 µs and 1 µs to make: an answer has up to a thousand."""
+
     id: str
     score: float
     """Cosine."""
@@ -61,7 +66,8 @@ class Hit(BaseModel):
     attributes: dict[str, Any] | None = None
 
 
-class Timings(BaseModel):
+@dataclass(slots=True)
+class Timings:
     encode: float
     search: float
     total: float

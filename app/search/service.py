@@ -1,57 +1,99 @@
 """A search from the request to the hits."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import numpy as np
 from fastapi.concurrency import run_in_threadpool
 
 from app.errors import NotFound
+from app.search.answers import Answer, question
+from app.search.known import KnownCollection
 from app.search.normalize import language_of, normalize
+from app.search.rows import NotHeld, Row
 from app.search.schemas import Hit, Query, SearchRequest, SearchResponse, Timings
 from app.serving import OpenVersion
 from app.state import State
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Collection, Image
 from indexer.relevance import Background
 from models.types import Embeddings
 
+RowsOf = Callable[[Sequence[int]], dict[int, Row]]
+
+_AT_ONCE = 100
+"""Hits that are put together in 0.1 ms; for more, a thread can be waited for."""
+
+
+class _Clock:
+    """Where a search's time goes. What comes from memory takes neither encoding nor searching."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._encoded: float | None = None
+
+    @property
+    def total(self) -> float:
+        return time.perf_counter() - self._started
+
+    def encoded(self) -> None:
+        self._encoded = time.perf_counter()
+
+    def timings(self) -> Timings:
+        now = time.perf_counter()
+        encoded = self._encoded
+        return Timings(
+            encode=0.0 if encoded is None else _ms(encoded - self._started),
+            search=0.0 if encoded is None else _ms(now - encoded),
+            total=_ms(now - self._started),
+        )
+
 
 async def search(state: State, name: str, request: SearchRequest) -> SearchResponse:
-    """Raises UnknownCollection, NotFound, NotReady, InvalidInput."""
-    started = time.perf_counter()
-    collection = await run_in_threadpool(_collection, state["database"], name)
-    query = _query(request)
+    """Raises UnknownCollection, NotFound, NotReady, InvalidInput, and what embedders raise."""
+    clock = _Clock()
+    known = state["serving"].known
+    collection = known.get(name)
+    if collection is None:
+        collection = await run_in_threadpool(known.look_up, name)
     version = state["serving"].version_of(collection)
     if version is None or version.index.count == 0:
-        timings = Timings(encode=0, search=0, total=_ms_since(started))
         served = version.name if version else None
-        return SearchResponse(query=query, hits=[], version=served, timings_ms=timings)
-    finder = _Finder(state["database"], collection, version)
+        return _response(Answer(_query(request), []), served, clock)
+    asked = question(version.id, request)
+    answer = collection.answers.get(asked)
+    if answer is None:
+        answer = await _answer(state, collection, version, request, clock)
+        collection.answers.keep(asked, answer)
+    version.search_seconds.observe(clock.total)
+    return _response(answer, version.name, clock)
+
+
+async def _answer(
+    state: State,
+    collection: KnownCollection,
+    version: OpenVersion,
+    request: SearchRequest,
+    clock: _Clock,
+) -> Answer:
+    query = _query(request)
     if request.image is not None:
-        wanted = await run_in_threadpool(finder.stored, request.image.id)
+        wanted = await run_in_threadpool(
+            _stored, state["database"], collection, version, request.image.id
+        )
     else:
         assert query.normalized is not None  # noqa: S101 - a request holds a text or an image
-        state["metrics"].encode_batch_size.observe(1)
-        wanted = _Wanted(await version.texts.embed([query.normalized]))
-    encoded = time.perf_counter()
-    hits = await run_in_threadpool(finder.find, wanted, request)
-    state["metrics"].search_seconds.labels(name).observe(time.perf_counter() - started)
-    timings = Timings(
-        encode=_ms(encoded - started), search=_ms_since(encoded), total=_ms_since(started)
+        deadline = time.monotonic() + state["settings"].query_timeout_seconds
+        wanted = _Wanted(await version.embedder.embed_texts([query.normalized], deadline))
+    clock.encoded()
+    return Answer(query, await _found(collection, version, wanted, request))
+
+
+def _response(answer: Answer, version: str | None, clock: _Clock) -> SearchResponse:
+    return SearchResponse.model_construct(
+        query=answer.query, hits=answer.hits, version=version, timings_ms=clock.timings()
     )
-    return SearchResponse(query=query, hits=hits, version=version.name, timings_ms=timings)
-
-
-def thumbnail_path(collection: str, key: str) -> str:
-    return f"/v1/collections/{quote(collection)}/images/{quote(key)}/thumbnail"
-
-
-def _collection(database: Database, name: str) -> Collection:
-    with database.read() as session:
-        return repository.collection(session, name)
 
 
 def _query(request: SearchRequest) -> Query:
@@ -69,75 +111,95 @@ class _Wanted:
     """The image that asks for its like: no answer to its own question."""
 
 
+def _stored(
+    database: Database, collection: KnownCollection, version: OpenVersion, key: str
+) -> _Wanted:
+    """The embedding of an image of the collection. Raises NotFound."""
+    with database.read() as session:
+        image = repository.image(session, collection.id, key)
+    vector = None if image is None else version.index.vector_of(image.id)
+    if image is None or vector is None:
+        raise NotFound(f"collection {collection.name!r} has no image of that id")
+    return _Wanted((vector / np.linalg.norm(vector))[None], itself=image.id)
+
+
+async def _found(
+    collection: KnownCollection, version: OpenVersion, wanted: _Wanted, request: SearchRequest
+) -> list[Hit]:
+    """On the event loop where that holds it up for less than a change of threads would cost."""
+    attributes = "attributes" in request.include
+    rows = collection.rows_with_attributes if attributes else collection.rows
+    finder = _Finder(version, wanted, request, request.recall or collection.recall)
+    if version.index.is_quick and request.k <= _AT_ONCE:
+        try:
+            return finder.find(rows.held)
+        except NotHeld:
+            pass
+    return await run_in_threadpool(finder.find, rows.read)
+
+
 class _Finder:
-    """The blocking half of a search, on one version of one collection."""
+    """One search of one version."""
 
-    def __init__(self, database: Database, collection: Collection, version: OpenVersion) -> None:
-        self._database = database
-        self._collection = collection
+    def __init__(
+        self, version: OpenVersion, wanted: _Wanted, request: SearchRequest, recall: float
+    ) -> None:
         self._version = version
+        self._wanted = wanted
+        self._request = request
+        self._recall = recall
 
-    def stored(self, key: str) -> _Wanted:
-        """The embedding of an image of the collection. Raises NotFound."""
-        with self._database.read() as session:
-            image = repository.image(session, self._collection.id, key)
-        vector = None if image is None else self._version.index.vector_of(image.id)
-        if image is None or vector is None:
-            raise NotFound(f"collection {self._collection.name!r} has no image of that id")
-        return _Wanted((vector / np.linalg.norm(vector))[None], itself=image.id)
-
-    def find(self, wanted: _Wanted, request: SearchRequest) -> list[Hit]:
+    def find(self, rows_of: RowsOf) -> list[Hit]:
         """The k best that still exist: images deleted since the version was made are passed over.
 
         Where too many were deleted it asks the index again, for more.
         """
-        asked = request.k + 1
+        k, count = self._request.k, self._version.index.count
+        asked = k + 1
         while True:
-            asked = min(asked, self._version.index.count)
-            ranked = self._ranked(wanted, asked, request.recall or self._collection.recall)
-            if len(ranked) >= request.k or asked == self._version.index.count:
-                return self._hits(ranked[: request.k], request)
+            asked = min(asked, count)
+            ranked = self._ranked(asked, rows_of)
+            if len(ranked) >= k or asked == count:
+                return self._hits(ranked[:k])
             asked *= 2
 
-    def _ranked(self, wanted: _Wanted, asked: int, recall: float) -> list[tuple[Image, float]]:
-        found = self._version.index.search(wanted.embedding, asked, recall)
-        ids = [int(image_id) for image_id in found.ids[0] if image_id >= 0]
-        with self._database.read() as session:
-            images = repository.images_by_id(session, self._collection.id, ids)
+    def _ranked(self, asked: int, rows_of: RowsOf) -> list[tuple[Row, float]]:
+        found = self._version.index.search(self._wanted.embedding, asked, self._recall)
+        ids = [image for image in found.ids[0].tolist() if image >= 0]
+        rows = rows_of(ids)
+        itself = self._wanted.itself
         return [
-            (images[image_id], float(score))
-            for image_id, score in zip(ids, found.scores[0], strict=False)
-            if image_id in images and image_id != wanted.itself
+            (rows[image], score)
+            for image, score in zip(ids, found.scores[0].tolist(), strict=False)
+            if image in rows and image != itself
         ]
 
-    def _hits(self, ranked: list[tuple[Image, float]], request: SearchRequest) -> list[Hit]:
-        scores = np.array([score for _, score in ranked], np.float32)
+    def _hits(self, ranked: list[tuple[Row, float]]) -> list[Hit]:
+        scores = np.array([score for _, score in ranked])
         # Rounded before it is compared: a relevance that was shown is a bound that includes it.
-        exact = self._background(request).relevance(scores).tolist()
-        relevances = [round(relevance, 4) for relevance in exact]
+        relevances = self._background.relevance(scores).astype(np.float64).round(4)
         return [
             Hit(
-                id=image.key,
-                score=round(score, 6),
+                id=row.key,
+                score=score,
                 relevance=relevance,
-                uri=image.uri,
-                thumbnail=thumbnail_path(self._collection.name, image.key),
-                width=image.width,
-                height=image.height,
-                attributes=image.attributes if "attributes" in request.include else None,
+                uri=row.uri,
+                thumbnail=row.thumbnail,
+                width=row.width,
+                height=row.height,
+                attributes=row.attributes,
             )
-            for (image, score), relevance in zip(ranked, relevances, strict=True)
-            if relevance >= request.min_relevance
+            for (row, _), score, relevance in zip(
+                ranked, scores.round(6).tolist(), relevances.tolist(), strict=True
+            )
+            if relevance >= self._request.min_relevance
         ]
 
-    def _background(self, request: SearchRequest) -> Background:
+    @property
+    def _background(self) -> Background:
         backgrounds = self._version.manifest.backgrounds
         assert backgrounds is not None  # noqa: S101 - only an empty version has none
-        return backgrounds.text if request.text is not None else backgrounds.image
-
-
-def _ms_since(started: float) -> float:
-    return _ms(time.perf_counter() - started)
+        return backgrounds.text if self._request.text is not None else backgrounds.image
 
 
 def _ms(seconds: float) -> float:

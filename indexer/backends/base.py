@@ -25,6 +25,11 @@ class VectorIndex(Protocol):
     @property
     def count(self) -> int: ...
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether one query takes a fraction of a millisecond, from memory alone."""
+        ...
+
     def search(self, queries: Embeddings, k: int, recall: float) -> Hits:
         """The k nearest for each of (queries, dim), aiming at `recall`@10.
 

@@ -13,6 +13,8 @@ from indexer.manifest import IDS, INDEX, VECTORS, CalibrationPoint, Manifest, re
 from models.types import Embeddings
 
 _UNIT_NORM_TOLERANCE = 1e-2
+_QUICK_NUMBERS = 4_000_000
+"""Vectors × dimension that one core compares with a query in 0.3 ms (measured at 768)."""
 _CANDIDATES_PER_HIT = 4
 """On deep pages, where the calibrated depth, measured for 10 hits, is less than this."""
 
@@ -37,11 +39,16 @@ class FaissIndex:
     def count(self) -> int:
         return len(self._ids)
 
+    @property
+    def is_quick(self) -> bool:
+        return not self._calibration and self._vectors.size <= _QUICK_NUMBERS
+
     def search(self, queries: Embeddings, k: int, recall: float) -> Hits:
         _require_unit(queries)
         point = self._point_for(recall)
         if point is None:
-            return self._rerank(queries, self._index.search(queries, min(k, self.count))[1], k)
+            scores, rows = self._index.search(queries, min(k, self.count))
+            return _padded(self._ids[rows], scores, k)
         depth = min(max(point.rerank, _CANDIDATES_PER_HIT * k), self.count)
         nprobe = point.nprobe
         rows = self.candidates(queries, depth, nprobe)
@@ -82,12 +89,7 @@ class FaissIndex:
 
     def _rerank(self, queries: Embeddings, rows: NDArray[np.int64], k: int) -> Hits:
         best, scores = self.best_rows(queries, rows, k)
-        found = best.shape[1]
-        ids = np.full((len(queries), k), -1, np.int64)
-        ids[:, :found] = np.where(best >= 0, self._ids[best], -1)
-        padded = np.full((len(queries), k), -np.inf, np.float32)
-        padded[:, :found] = scores
-        return Hits(ids, padded)
+        return _padded(np.where(best >= 0, self._ids[best], -1), scores, k)
 
 
 def open_version(folder: Path) -> tuple[Manifest, FaissIndex]:
@@ -111,8 +113,18 @@ def map_vectors(path: Path, shape: tuple[int, int]) -> NDArray[np.float16]:
     return np.memmap(path, np.float16, "r", shape=shape)
 
 
+def _padded(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Hits:
+    missing = k - ids.shape[1]
+    if not missing:
+        return Hits(ids, scores)
+    tail = ((0, 0), (0, missing))
+    return Hits(
+        np.pad(ids, tail, constant_values=-1), np.pad(scores, tail, constant_values=-np.inf)
+    )
+
+
 def _require_unit(queries: Embeddings) -> None:
     """FAISS answers anything for a zero vector and id −1 for NaN: refuse both."""
-    norms = np.linalg.norm(queries, axis=1)
-    if not np.all(np.abs(norms - 1) < _UNIT_NORM_TOLERANCE):
+    squares = np.einsum("qd,qd->q", queries, queries).tolist()
+    if not all(abs(square - 1) < 2 * _UNIT_NORM_TOLERANCE for square in squares):
         raise ValueError("queries must be finite and of unit length")

@@ -1,9 +1,10 @@
 """Queries on the catalog. Nothing here commits: the caller's unit of work does."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, null, select, update
 from sqlalchemy.orm import Session
 
 from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
@@ -94,15 +95,33 @@ def image(session: Session, collection_id: int, key: str) -> Image | None:
     )
 
 
-def images_by_id(session: Session, collection_id: int, ids: Iterable[int]) -> dict[int, Image]:
-    """Those of the ids that (still) exist."""
-    wanted = list(ids)
-    found: dict[int, Image] = {}
-    for start in range(0, len(wanted), _IN_CHUNK):
-        chosen = Image.id.in_(wanted[start : start + _IN_CHUNK])
-        rows = session.scalars(select(Image).where(Image.collection_id == collection_id, chosen))
-        found.update((row.id, row) for row in rows)
-    return found
+class ShownImage(NamedTuple):
+    """What a hit shows of its image."""
+
+    id: int
+    key: str
+    uri: str
+    width: int
+    height: int
+    attributes: dict[str, Any] | None
+    """None where they were not asked for."""
+
+
+def shown_images(
+    session: Session, collection_id: int, ids: Sequence[int], *, attributes: bool
+) -> Iterator[ShownImage]:
+    """Those of the ids that (still) exist, as plain columns: no row becomes an object to track."""
+    shown = select(
+        Image.id,
+        Image.key,
+        Image.uri,
+        Image.width,
+        Image.height,
+        Image.attributes if attributes else null(),
+    ).where(Image.collection_id == collection_id)
+    for start in range(0, len(ids), _IN_CHUNK):
+        chosen = Image.id.in_(ids[start : start + _IN_CHUNK])
+        yield from map(ShownImage._make, session.execute(shown.where(chosen)))
 
 
 def versions(session: Session, collection_id: int) -> Sequence[IndexVersion]:

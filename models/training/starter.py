@@ -6,12 +6,12 @@ vocabulary, the sentence encoder and the classifier's weights.
 
 import numpy as np
 
-from models.encoders.starter_data import save_phrases, save_space
-from models.encoders.starter_image import ImageTower
-from models.encoders.starter_space import CLASS_DIM, LOOK_DIM, Matrix, Space, softmax, unit
-from models.encoders.starter_spelling import spell
-from models.encoders.starter_text import SHARPNESS, SentenceEncoder, TextTower
-from models.encoders.starter_vocabulary import CLASSES, Vocabulary, read_vocabulary
+from models.encoders.starter.data import save_phrases, save_space
+from models.encoders.starter.image import ImageTower
+from models.encoders.starter.space import CLASS_DIM, LOOK_DIM, Matrix, Space, softmax, unit
+from models.encoders.starter.spelling import spell
+from models.encoders.starter.text import SHARPNESS, SentenceEncoder, TextTower
+from models.encoders.starter.vocabulary import CLASSES, Vocabulary, read_vocabulary
 
 AXES_SHARPNESS = 12.0  # softer than SHARPNESS, so that axes join classes of like meaning
 SHRINKAGE = 0.1  # the power of its share of the variance that an axis is scaled by

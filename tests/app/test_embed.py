@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from models.encoding import encode_texts
 from tests.app.shop import assert_problem
 from tests.indexer.hostile import write_hostile
 from tests.tiny_encoder import TinyEncoder
@@ -30,7 +31,7 @@ def vectors(client: TestClient, **request: object) -> np.ndarray:
 
 def test_texts_are_embedded_as_searches_embed_them(client: TestClient) -> None:
     found = vectors(client, texts=["빨강", " red ", "바다"])
-    assert np.array_equal(found, TinyEncoder().encode_texts(["red", "red", "바다"]))
+    assert np.array_equal(found, encode_texts(TinyEncoder(), ["red", "red", "바다"]))
 
 
 def test_a_picture_and_its_colour_meet(client: TestClient) -> None:
@@ -54,7 +55,10 @@ def test_base64_holds_the_same_numbers(client: TestClient, request_: dict[str, o
     assert np.array_equal(np.stack(rows), vectors(client, **request_))
 
 
-def test_another_model_can_be_asked_for(client: TestClient) -> None:
+def test_another_model_can_be_asked_for_once_a_collection_uses_it(client: TestClient) -> None:
+    early = client.post(URL, json={"texts": ["a"], "model": "tiny:2"})
+    assert_problem(early, 422, "unknown_model")
+    client.post("/v1/collections", json={"name": "other", "model": "tiny:2"})
     assert client.post(URL, json={"texts": ["a"], "model": "tiny:2"}).json()["model"] == "tiny:2"
     unknown = client.post(URL, json={"texts": ["a"], "model": "no-such"})
     assert_problem(unknown, 422, "unknown_model")

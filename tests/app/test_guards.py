@@ -66,14 +66,14 @@ def test_no_one_is_let_in_from_outside_unless_told(settings: Settings, host: str
 
 
 def test_a_port_that_is_taken_is_said_before_anything_else(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(CannotServe, match=f"127.0.0.1:{port}"):
-            require_free(settings.model_copy(update={"port": port}))
+            require_free("127.0.0.1", port)
         monkeypatch.setattr(sys, "argv", ["noongil", "demo", "no-such-folder", "--port", str(port)])
         with pytest.raises(SystemExit) as exit_:
             main()

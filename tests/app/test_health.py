@@ -48,7 +48,10 @@ def test_the_metrics_of_the_contract_are_there(shop: TestClient) -> None:
     assert found["noongil_search_seconds_count", ("shop",)] == 1
     assert found["noongil_index_vectors", ("shop",)] == 3
     assert found["noongil_active_version", ("shop", version)] == 1
-    assert found["noongil_encode_batch_size_sum", ()] == 1 + 2
+    assert found["noongil_encode_batch_size_sum", ("text",)] == 1 + 2
+    assert found["noongil_encode_batch_size_count", ("image",)] == 0
+    assert found["noongil_encode_queue_seconds_count", ()] == 2
+    assert found["noongil_query_cache_total", ("miss",)] == 3
 
 
 def test_a_new_version_takes_the_place_of_the_old(

@@ -9,6 +9,7 @@ from sqlalchemy import delete
 
 from app.config import Settings
 from indexer.catalog.db import Database
+from indexer.catalog.repository import bump_change_number, collection
 from indexer.catalog.tables import Image
 from tests.app.shop import assert_problem, image_url, index, paint, refresh, search, served
 
@@ -226,6 +227,8 @@ def test_deleted_images_are_never_shown_and_leave_no_gap(
     before = search(client, text="red", k=30)
     with database.write() as session:
         session.execute(delete(Image).where(Image.key.in_(before[:25])))
+        bump_change_number(session, collection(session, "shop").id)
+    refresh(client)
     after = search(client, text="red", k=10)
     assert len(after) == 10
     assert not set(after) & set(before[:25])

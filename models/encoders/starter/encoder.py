@@ -2,7 +2,7 @@
 
 Two small networks that never saw each other, a sentence encoder for Korean and English
 and an ImageNet classifier, are joined by a vocabulary of what the classes are called;
-`starter_space` says how. docs/decisions/0002-starter-encoder.md has the numbers.
+`space` says how. docs/decisions/0002-starter-encoder.md has the numbers.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from models.encoders import starter_pixels, starter_space, starter_text
-from models.encoders.starter_data import AXES_FILES, PHRASE_FILES, load_phrases, load_space
-from models.encoders.starter_space import CLASS_DIM, LOOK_DIM, Space
-from models.encoders.starter_spelling import GLOSS_FILE
-from models.encoders.starter_text import SentenceEncoder, TextTower
-from models.encoders.starter_vocabulary import CLASS_FILE, GROUP_FILE, read_vocabulary
+from models.config import EncoderOptions
+from models.encoders.starter import pixels as starter_pixels
+from models.encoders.starter import space as starter_space
+from models.encoders.starter import text as starter_text
+from models.encoders.starter.data import AXES_FILES, PHRASE_FILES, load_phrases, load_space
+from models.encoders.starter.one_thread import OneThread
+from models.encoders.starter.space import CLASS_DIM, LOOK_DIM, Space
+from models.encoders.starter.spelling import GLOSS_FILE, PARTICLES
+from models.encoders.starter.text import TEXT_LENGTHS, SentenceEncoder, TextTower, legible
+from models.encoders.starter.vocabulary import CLASS_FILE, GROUP_FILE, read_vocabulary
 from models.errors import ModelUnavailable, UnknownModel
-from models.types import Embeddings, EncoderSpec, Pixels
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens
 
 if TYPE_CHECKING:
-    from models.encoders.starter_image import ImageTower
+    from models.encoders.starter.image import ImageTower
 
 FORMAT = 1  # raise it when the code changes what a vector means
 
@@ -34,12 +38,14 @@ class StarterEncoder:
     """See `models.types.Encoder`.
 
     The image tower is loaded by the first picture: a server of text queries never needs
-    PyTorch, which takes seconds to import and most of a gigabyte.
+    PyTorch, which takes seconds to import and most of a gigabyte. It raises ModelUnavailable
+    where the weights are damaged.
     """
 
     def __init__(self, text: TextTower, space: Space) -> None:
         self._text = text
         self._space = space
+        self._one_thread = OneThread()
         self._image: ImageTower | None = None
         self._image_loading = Lock()
         self._spec = EncoderSpec(
@@ -49,16 +55,23 @@ class StarterEncoder:
             fingerprint=_fingerprint(),
             licence="Apache-2.0",
             languages=("ko", "en"),
+            text_lengths=TEXT_LENGTHS,
         )
 
     @property
     def spec(self) -> EncoderSpec:
         return self._spec
 
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        if not texts:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """The tower reads characters: the tokens are code points."""
+        return [np.frombuffer(legible(text).encode("utf-32-le"), np.int32) for text in texts]
+
+    def encode_tokens(self, batch: Sequence[Tokens]) -> Embeddings:
+        if not batch:
             return self._none()
-        return self._space.place_texts(self._text.distributions(texts))
+        texts = [tokens.tobytes().decode("utf-32-le") for tokens in batch]
+        with self._one_thread():
+            return self._space.place_texts(self._text.distributions(texts))
 
     def to_pixels(self, image: Image.Image) -> Pixels:
         return starter_pixels.to_pixels(image)
@@ -68,10 +81,13 @@ class StarterEncoder:
             return self._none()
         return self._space.place_images(self._image_tower().logits(batch))
 
+    def warm_up(self, max_texts: int, max_tokens: int) -> None:  # noqa: ARG002 - nothing of size
+        self.encode_tokens(self.tokenize(["ready"]))
+
     def _image_tower(self) -> "ImageTower":
         with self._image_loading:
             if self._image is None:
-                from models.encoders.starter_image import ImageTower  # noqa: PLC0415 - see above
+                from models.encoders.starter.image import ImageTower  # noqa: PLC0415 - see above
 
                 self._image = ImageTower()
             return self._image
@@ -80,7 +96,7 @@ class StarterEncoder:
         return np.empty((0, self._spec.dim), np.float32)
 
 
-def load(name: str) -> StarterEncoder:
+def load(name: str, _: EncoderOptions) -> StarterEncoder:
     """Raises UnknownModel for any name, ModelUnavailable without the two weight packages."""
     if name:
         raise UnknownModel(f"the starter has no variant {name!r}; its spec is plain 'starter'")
@@ -124,6 +140,7 @@ def _constants() -> tuple[object, ...]:
         starter_text.MAX_CHARS,
         starter_text.MAX_WORDS,
         sorted(starter_text.NOISE),
+        sorted(PARTICLES),
     )
     return image, space, text
 

@@ -1,7 +1,7 @@
 """Says in English what the sentence encoder cannot spell in Korean.
 
 Its 128,000 pieces, shared by 16 languages, leave out Hangul syllables as common as 곰, 빵
-and 옷: to it "곰", "빵" and "옷" are one and the same unknown text. `starter_glosses.tsv`
+and 옷: to it "곰", "빵" and "옷" are one and the same unknown text. `glosses.tsv`
 gives such words in English, which the encoder reads in the midst of Korean as well.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-GLOSS_FILE = Path(__file__).with_name("starter_glosses.tsv")
+GLOSS_FILE = Path(__file__).with_name("glosses.tsv")
 PARTICLES = frozenset(
     [
         *("은", "는", "이", "가", "을", "를", "의", "에", "에서", "에게", "께", "로", "으로"),

@@ -11,22 +11,25 @@ import numpy as np
 import timm
 import torch
 
-from models.encoders.starter_pixels import weight_file
-from models.encoders.starter_space import Matrix
+from models.encoders.starter.pixels import MEAN, STD, weight_file
+from models.encoders.starter.space import Matrix
 from models.types import Pixels
+from models.weights.checkpoint import load_all, read_checkpoint
 
 
 class ImageTower:
     def __init__(self) -> None:
+        """Raises ModelUnavailable where the package's weights are damaged."""
         network: Any = timm.create_model("tf_efficientnet_lite2", pretrained=False)
-        weights = torch.load(weight_file(), weights_only=True)
-        names = network.state_dict()
-        network.load_state_dict(dict(zip(names, weights.values(), strict=True)))
+        path = weight_file()
+        weights = read_checkpoint(path)
+        load_all(network, dict(zip(network.state_dict(), weights.values(), strict=False)), path)
         self._network = network.eval().to(memory_format=torch.channels_last)
 
     def logits(self, batch: Sequence[Pixels]) -> Matrix:
         """Shape (len(batch), 1000)."""
-        pixels = torch.from_numpy(np.stack(batch)).contiguous(memory_format=torch.channels_last)
+        channels_last = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
+        pixels = (channels_last.float() - MEAN) / STD
         with torch.inference_mode():
             scores: Matrix = self._network(pixels).numpy()
         return scores

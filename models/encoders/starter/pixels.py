@@ -19,7 +19,7 @@ def weight_file() -> Path:
 
 
 def to_pixels(image: Image.Image) -> Pixels:
-    """Shape (3, 260, 260), in -1 … 1.
+    """Shape (260, 260, 3).
 
     A picture that is not square is half squeezed and half cropped: its sides become 260
     and 260 times the root of their ratio, and the middle is kept. Cropping alone loses
@@ -30,6 +30,4 @@ def to_pixels(image: Image.Image) -> Pixels:
     size = (round(SIZE * long), SIZE) if width > height else (SIZE, round(SIZE * long))
     left, top = (size[0] - SIZE) // 2, (size[1] - SIZE) // 2
     resized = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    square = resized.crop((left, top, left + SIZE, top + SIZE))
-    scaled = (np.asarray(square, np.float32) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    return np.asarray(resized.crop((left, top, left + SIZE, top + SIZE)))

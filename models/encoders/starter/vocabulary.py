@@ -1,6 +1,6 @@
 """What the 1000 ImageNet classes are called, in Korean and English.
 
-`starter_classes.tsv` names each class; `starter_groups.tsv` gives words that several
+`classes.tsv` names each class; `groups.tsv` gives words that several
 classes share. A group of kind `is` is a broader term (every beagle is a dog); one of
 kind `near` is what such pictures show beside, or where they are taken (a wig is near a
 woman, a snorkel near the sea). English class names are those of WordNet's synsets (Miller
@@ -14,11 +14,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from models.encoders.starter_spelling import GLOSS_FILE
+from models.encoders.starter.spelling import GLOSS_FILE
 
 CLASSES = 1000
-CLASS_FILE = Path(__file__).with_name("starter_classes.tsv")
-GROUP_FILE = Path(__file__).with_name("starter_groups.tsv")
+CLASS_FILE = Path(__file__).with_name("classes.tsv")
+GROUP_FILE = Path(__file__).with_name("groups.tsv")
 
 Kind = Literal["name", "is", "near"]
 Language = Literal["ko", "en"]

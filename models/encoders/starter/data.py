@@ -1,9 +1,9 @@
 """The starter's computed data files, written by `python -m models.training.starter`.
 
-starter_phrases_{ko,en}.npz  `codes` (n, 512) int8 and `scales` (n, 1) float32: sentence
+phrases_{ko,en}.npz  `codes` (n, 512) int8 and `scales` (n, 1) float32: sentence
                              embeddings of the phrases, in the vocabulary's order
-starter_axes_classes.npz     `axes` (1000, CLASS_DIM) float16
-starter_axes_looks.npz       `axes` (1000, LOOK_DIM) float16
+axes_classes.npz     `axes` (1000, CLASS_DIM) float16
+axes_looks.npz       `axes` (1000, LOOK_DIM) float16
 Each also holds `vocabulary`, the digest of the vocabulary it was computed from.
 """
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from models.encoders.starter_space import Matrix, Space, unit
-from models.encoders.starter_vocabulary import LANGUAGES, Vocabulary
+from models.encoders.starter.space import Matrix, Space, unit
+from models.encoders.starter.vocabulary import LANGUAGES, Vocabulary
 from models.errors import ModelUnavailable
 
 _HERE = Path(__file__).parent
-PHRASE_FILES = {language: _HERE / f"starter_phrases_{language}.npz" for language in LANGUAGES}
-AXES_FILES = {part: _HERE / f"starter_axes_{part}.npz" for part in ("classes", "looks")}
+PHRASE_FILES = {language: _HERE / f"phrases_{language}.npz" for language in LANGUAGES}
+AXES_FILES = {part: _HERE / f"axes_{part}.npz" for part in ("classes", "looks")}
 
 
 def save_phrases(vocabulary: Vocabulary, embeddings: Matrix) -> None:

@@ -1,0 +1,1 @@
+"""What every encoder on PyTorch shares: two towers on a device, in its precision."""

@@ -1,0 +1,1 @@
+"""Where weights come from, whether they are whole, and how they get into a network."""

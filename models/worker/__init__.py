@@ -1,0 +1,1 @@
+"""An encoder in a process of its own: the worker, and the servers' side of the connection."""

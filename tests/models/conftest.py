@@ -1,0 +1,8 @@
+"""What tests of asynchronous code share."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
