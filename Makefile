@@ -49,9 +49,10 @@ check: $(VENV)/.develops
 		status=$$?; rm -rf $$folder; exit $$status
 
 bench: $(VENV)/.develops
-	for name in search encoder batching service whole_service; do \
+	for name in encoder batching service whole_service pipeline; do \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
+	$(BIN)/python -m bench.index --rows 100000 --sizes 10000 100000 --peer-rows 20000 --family-rows 20000
 
 eval: $(VENV)/.runs
 	@test -n "$(DATA)" || { echo "usage: make eval DATA=folder"; exit 2; }

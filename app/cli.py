@@ -2,47 +2,50 @@
 
 import asyncio
 import logging
-import time
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from app import encoder, server
+from app.arguments import AsJson, CollectionOption
 from app.collections import service as collections_service
-from app.collections.schemas import CollectionName
 from app.config import Settings
-from app.console import (
-    TerminalProgress,
-    console,
-    print_json,
-    print_summary,
-    print_table,
-    summary_as_dict,
-)
+from app.console import console, print_json, print_table
 from app.embedders import encoder_options
 from app.failures import one_line_failures
+from app.index_command import SEE_ALSO, index, index_into
+from app.inspection_commands import recall, stats, verify
 from app.models_command import card_as_dict, print_cards
 from app.search.schemas import SearchRequest, SearchResponse
 from app.search.service import search as run_search
-from app.state import open_state
+from app.state import open_catalog, open_state
 from indexer.catalog import db
-from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
-from indexer.embed import EmbedOptions
-from indexer.errors import SourceError, UnknownCollection
+from indexer.errors import SourceError
 from indexer.evaluate import evaluate as evaluate_folder
-from indexer.indexing import Indexing, IndexSummary
-from indexer.publish import activate as activate_version
 from indexer.sources import source_of
-from indexer.sources.base import ImageSource
+from indexer.versions.publish import activate as activate_version
 from models.model_cards import all_cards
 from models.registry import shared_encoder
 from models.worker.server import Address
 
+
+class _Commands(TyperGroup):
+    """A command may be named in two words beside one of the first alone: `index stats` and
+    `index`, whose argument may be anything else.
+    """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if (name := " ".join(args[:2])) in self.commands:
+            args = [name, *args[2:]]
+        return super().resolve_command(ctx, args)
+
+
 cli = typer.Typer(
+    cls=_Commands,
     help="Noongil (눈길): semantic image search in Korean and English.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,9 +56,10 @@ versions_cli = typer.Typer(help="Index versions of a collection.", no_args_is_he
 cli.add_typer(database_cli, name="db")
 cli.add_typer(collections_cli, name="collections")
 cli.add_typer(versions_cli, name="versions")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-CollectionOption = Annotated[str, typer.Option("--collection", help="Name of the collection.")]
+cli.command("index", epilog=SEE_ALSO)(index)
+cli.command("index stats")(stats)
+cli.command("index verify")(verify)
+cli.command("index recall")(recall)
 
 DEMO = "demo"
 
@@ -83,8 +87,8 @@ def demo(
         settings.port = port
     server.require_free(settings.host, settings.port)
     db.upgrade(settings.database_url)
-    source = source_of(str(photos or _sample_photos()), max_bytes=settings.max_image_bytes)
-    _index(settings, source, DEMO, settings.model, settings.recall, sole_source=True)
+    source = source_of(str(photos or _sample_photos()), options=settings.source_options())
+    index_into(settings, DEMO, source, settings.model, settings.recall, sole_source=True)
     server.run(settings)
 
 
@@ -93,31 +97,6 @@ def upgrade() -> None:
     """Create the database, or bring it to this program's revision."""
     db.upgrade(Settings().database_url)
     console.print("the database is up to date")
-
-
-@cli.command()
-def index(
-    source: Annotated[str, typer.Argument(help="Folder of pictures.")],
-    collection: CollectionOption,
-    model: Annotated[str | None, typer.Option(help="Model; default: the collection's.")] = None,
-    recall: Annotated[
-        float | None, typer.Option(min=0.01, max=1.0, help="recall@10 to aim at.")
-    ] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Embed what is new or changed in SOURCE and publish a new index version."""
-    settings = Settings()
-    try:
-        TypeAdapter(CollectionName).validate_python(collection)
-    except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--collection") from None
-    opened = source_of(source, max_bytes=settings.max_image_bytes)
-    db.upgrade_if_new(settings.database_url)
-    known_model, known_recall = _defaults_of(settings, collection)
-    summary = _index(settings, opened, collection, model or known_model, recall or known_recall)
-    if as_json:
-        print_json(summary_as_dict(summary))
 
 
 @cli.command()
@@ -211,7 +190,7 @@ def list_models(*, as_json: AsJson = False) -> None:
 @collections_cli.command("list")
 def list_collections(*, as_json: AsJson = False) -> None:
     """All collections."""
-    views = collections_service.list_all(_database(Settings()))
+    views = collections_service.list_all(open_catalog(Settings()))
     if as_json:
         print_json([view.model_dump(mode="json") for view in views])
     else:
@@ -224,7 +203,7 @@ def list_collections(*, as_json: AsJson = False) -> None:
 @collections_cli.command("show")
 def show_collection(name: str, *, as_json: AsJson = False) -> None:
     """One collection."""
-    view = collections_service.show(_database(Settings()), name).model_dump(mode="json")
+    view = collections_service.show(open_catalog(Settings()), name).model_dump(mode="json")
     if as_json:
         print_json(view)
     else:
@@ -239,7 +218,7 @@ def delete_collection(
 ) -> None:
     """Delete a collection: its rows, embeddings and indexes; never the pictures."""
     settings = Settings()
-    database = _database(settings)
+    database = open_catalog(settings)
     images = collections_service.show(database, name).images
     if not yes:
         typer.confirm(f"Delete {name} with {images} images?", abort=True)
@@ -249,7 +228,7 @@ def delete_collection(
 @versions_cli.command("list")
 def list_versions(name: str, *, as_json: AsJson = False) -> None:
     """The versions of collection NAME, newest first."""
-    views = collections_service.versions(_database(Settings()), name)
+    views = collections_service.versions(open_catalog(Settings()), name)
     if as_json:
         print_json([view.model_dump(mode="json") for view in views])
     else:
@@ -263,7 +242,7 @@ def list_versions(name: str, *, as_json: AsJson = False) -> None:
 def activate(name: str, version: str) -> None:
     """Serve VERSION of collection NAME: a rollback, or the way back."""
     settings = Settings()
-    database = _database(settings)
+    database = open_catalog(settings)
     folder = collections_service.folder_of(database, settings.data_dir, name)
     activate_version(database, folder, name, version)
     console.print(f"{name} serves {version}")
@@ -272,47 +251,6 @@ def activate(name: str, version: str) -> None:
 async def _search(collection: str, request: SearchRequest) -> SearchResponse:
     async with open_state(Settings()) as state:
         return await run_search(state, collection, request)
-
-
-def _index(
-    settings: Settings,
-    source: ImageSource,
-    collection: str,
-    model: str,
-    recall: float,
-    *,
-    sole_source: bool = False,
-) -> IndexSummary:
-    started = time.monotonic()
-    options = EmbedOptions(
-        limits=DecodeLimits(settings.max_image_bytes, settings.max_image_pixels),
-        threads=settings.decode_threads,
-        batch_size=settings.batch_size,
-    )
-    run = Indexing(_database(settings), settings.data_dir, options, settings.keep_versions)
-    encoder = shared_encoder(model, encoder_options(settings))
-    with TerminalProgress() as progress:
-        summary = run.run(
-            collection, source, encoder, progress, recall=recall, sole_source=sole_source
-        )
-    print_summary(collection, summary, time.monotonic() - started)
-    return summary
-
-
-def _database(settings: Settings) -> Database:
-    """Opened and at the revision that this program needs. Raises CatalogError."""
-    database = Database(settings.database_url)
-    db.require_current(database)
-    return database
-
-
-def _defaults_of(settings: Settings, collection: str) -> tuple[str, float]:
-    """Model and recall of the collection; of a new one, what the settings say."""
-    try:
-        view = collections_service.show(_database(settings), collection)
-    except UnknownCollection:
-        return settings.model, settings.recall
-    return view.model, view.recall
 
 
 def _sample_photos() -> Path:

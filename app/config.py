@@ -3,8 +3,12 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from indexer.building.build import BuildOptions
+from indexer.sources.fetch import FetchOptions
+from indexer.sources.options import SourceOptions
 
 
 class Settings(BaseSettings):
@@ -68,16 +72,39 @@ class Settings(BaseSettings):
     )
     decode_threads: int = Field(0, ge=0, description="Decode threads of `index`; 0: one a core")
     batch_size: int = Field(32, gt=0, description="Images a forward pass while indexing")
+    index_devices: list[str] = Field(
+        [], description="Devices that `index` embeds on, a process each; empty: on `DEVICE` alone"
+    )
+    index_memory_mb: int = Field(
+        1024, ge=16, description="Memory for files under way in `index`, and for decoding; in MiB"
+    )
     max_image_pixels: int = Field(
         100_000_000, gt=0, description="Larger pictures are rejected before they are decoded"
     )
     max_image_bytes: int = Field(
         256 * 1024 * 1024, gt=0, description="Larger picture files are rejected unread"
     )
+    fetch_allowed_networks: list[IPvAnyNetwork] = Field(
+        [],
+        description="Private networks (CIDR) that pictures may be fetched from",
+    )
+    index_bytes_per_vector: int = Field(
+        100, ge=18, description="Bytes of an index that a vector may keep in memory"
+    )
+    build_memory_mb: int = Field(
+        4096, ge=256, description="Memory that building an index may take for its lists"
+    )
     keep_versions: int = Field(3, ge=1, description="Index versions kept for rollback")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written"
     )
+
+    def source_options(self) -> SourceOptions:
+        networks = tuple(str(network) for network in self.fetch_allowed_networks)
+        return SourceOptions(self.max_image_bytes, FetchOptions(networks))
+
+    def build_options(self) -> BuildOptions:
+        return BuildOptions(self.index_bytes_per_vector, self.build_memory_mb * 1024**2)
 
     @model_validator(mode="after")
     def _default_database(self) -> Self:

@@ -1,10 +1,12 @@
 """What the command line shows: progress, summaries, tables."""
 
 import json
+import signal
 import sys
 import time
-from types import TracebackType
-from typing import Self
+from collections import Counter
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from indexer.errors import RejectReason
 from indexer.indexing import IndexSummary
 
 console = Console(stderr=True)
@@ -37,7 +40,10 @@ class _Rate(ProgressColumn):
 
 
 class TerminalProgress:
-    """A bar with rate and time left; without a terminal, a line now and then."""
+    """A bar with rate, time left and what was left out; without a terminal, a line now and then.
+
+    While it is shown SIGTERM, which would end the process where it stands, is raised as Ctrl-C is.
+    """
 
     def __init__(self) -> None:
         self._bars = Progress(
@@ -48,6 +54,7 @@ class TerminalProgress:
             _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[rejects]}", style="yellow"),
             console=console,
             disable=not sys.stderr.isatty(),
         )
@@ -55,9 +62,12 @@ class TerminalProgress:
         self._stage = ""
         self._done = 0
         self._total: int | None = None
-        self._started = self._said = time.monotonic()
+        self._rejects: Counter[RejectReason] = Counter()
+        self._said = time.monotonic()
+        self._done_when_said = 0
 
     def __enter__(self) -> Self:
+        self._on_terminate = signal.signal(signal.SIGTERM, _exit_on)
         self._bars.start()
         return self
 
@@ -69,12 +79,19 @@ class TerminalProgress:
     ) -> None:
         self._finish()
         self._bars.stop()
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            console.print(
+                "interrupted: what was finished is kept, and the same command goes on from there",
+                soft_wrap=True,
+            )
 
     def start(self, stage: str, total: int | None) -> None:
         self._finish()
-        self._task = self._bars.add_task(stage, total=total)
+        self._task = self._bars.add_task(stage, total=total, rejects="")
         self._stage, self._done, self._total = stage, 0, total
-        self._started = self._said = time.monotonic()
+        self._rejects.clear()
+        self._said, self._done_when_said = time.monotonic(), 0
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
@@ -82,18 +99,35 @@ class TerminalProgress:
             self._bars.advance(self._task, steps)
         now = time.monotonic()
         if self._bars.disable and now - self._said > _LOG_SECONDS:
-            self._said = now
-            self._say(now)
+            self._say((self._done - self._done_when_said) / (now - self._said))
+            self._said, self._done_when_said = now, self._done
 
-    def _say(self, now: float) -> None:
-        rate = self._done / (now - self._started)
-        left = (self._total - self._done) / rate if self._total and rate else 0
-        of = f" of {self._total}" if self._total else ""
-        console.print(f"{self._stage}: {self._done}{of}, {rate:.1f}/s, {left:.0f} s left")
+    def reject(self, reason: RejectReason) -> None:
+        self._rejects[reason] += 1
+        if self._task is not None:
+            self._bars.update(self._task, rejects=self._left_out())
+
+    def _say(self, rate: float) -> None:
+        """`rate`, of late: what an earlier run finished goes by a thousand times as fast."""
+        parts = [f"{self._stage}: {self._done}", f"{rate:.1f}/s"]
+        if self._total and rate:
+            parts[0] += f" of {self._total}"
+            parts.append(f"{max(0, self._total - self._done) / rate:.0f} s left")
+        if self._rejects:
+            parts.append(self._left_out())
+        console.print(", ".join(parts), highlight=False, soft_wrap=True)
+
+    def _left_out(self) -> str:
+        counts = (f"{count} {reason}" for reason, count in self._rejects.most_common())
+        return f"rejected: {', '.join(counts)}"
 
     def _finish(self) -> None:
         if self._task is not None:
             self._bars.update(self._task, total=self._done or 1, completed=self._done or 1)
+
+
+def _exit_on(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def print_summary(collection: str, summary: IndexSummary, seconds: float) -> None:
@@ -101,9 +135,11 @@ def print_summary(collection: str, summary: IndexSummary, seconds: float) -> Non
     console.print(
         f"[bold]{collection}[/bold]: {summary.total} images · {images.embedded} embedded, "
         f"{images.shared} with content already embedded, {images.unchanged} unchanged, "
-        f"{images.removed} removed, {len(images.rejects)} rejected · {seconds:.1f} s",
+        f"{images.removed} removed, {images.rejected.total()} rejected · {seconds:.1f} s",
         soft_wrap=True,
     )
+    if images.is_incomplete:
+        console.print("  part of the source could not be scanned: nothing was removed")
     for reason, count in sorted(summary.rejected.items()):
         keys = [reject.key for reject in images.rejects if reject.reason == reason]
         named = ", ".join(map(_printable, keys[:3])) + (", …" if count > 3 else "")

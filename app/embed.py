@@ -15,8 +15,8 @@ from app.search.normalize import normalize
 from app.search.schemas import QueryText
 from app.state import AppState, State
 from indexer.catalog import repository
-from indexer.decode import DecodeLimits, decode
 from indexer.errors import Rejected
+from indexer.pictures.decode import DecodeLimits, decode
 from models.errors import InvalidInput, UnknownModel
 from models.types import Embedder, Embeddings
 

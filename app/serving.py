@@ -2,7 +2,8 @@
 
 `refresh` compares the catalog's active versions with the open ones. A version is served
 only if its files are what its manifest says and its encoder is the one that is loaded;
-otherwise the version before it stays, or the newest that can be served is opened.
+otherwise the version before it stays, or the newest that can be served is opened. What was
+verified by an earlier opening alone is hashed again meanwhile, and withdrawn if it is damaged.
 """
 
 import logging
@@ -17,15 +18,17 @@ from prometheus_client import Histogram
 from app.embedders import Embedders
 from app.errors import NotReady
 from app.metrics import Metrics
+from app.scrub import Scrubber
 from app.search.known import KnownCollection, KnownCollections
 from indexer.backends.base import VectorIndex
-from indexer.backends.faiss_index import open_version
+from indexer.backends.faiss_index import open_files
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection, IndexVersion
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder
-from indexer.manifest import Manifest
+from indexer.versions.manifest import Manifest
+from indexer.versions.verified import read_verified
 from models.errors import EncoderAway
 from models.types import Embedder
 
@@ -64,6 +67,11 @@ class Serving:
         self._problems: dict[int, tuple[str, str]] = {}
         """Collection id → its name, and why no version of it can be served."""
         self._refreshing = threading.Lock()
+        self._scrubber = Scrubber(self._withdraw_damaged)
+
+    def close(self) -> None:
+        """Blocking: ends the thread that hashes behind what is served."""
+        self._scrubber.close()
 
     @property
     def problems(self) -> dict[str, str]:
@@ -133,7 +141,8 @@ class Serving:
         folder = CollectionFolder.of(self._data_dir, owner).version(version.name)
         try:
             embedder = self._embedder_of(version)
-            manifest, index = open_version(folder)
+            manifest, remembered = read_verified(folder)
+            index = open_files(folder, manifest)
         except EncoderAway as away:  # it may be back at the next look
             self._refused[version.id] = (str(away), -math.inf)
             return None
@@ -141,6 +150,8 @@ class Serving:
             self._refused[version.id] = (str(error), time.monotonic())
             logger.error("refusing a version of %s: %s", owner.name, error)  # noqa: TRY400
             return None
+        if remembered:
+            self._scrubber.add(version.id, folder, manifest)
         return OpenVersion(
             id=version.id,
             name=version.name,
@@ -168,6 +179,17 @@ class Serving:
         self._metrics.active_version.labels(owner.name, opened.name).set(1)
         self._metrics.index_vectors.labels(owner.name).set(opened.index.count)
         logger.info("serving version %s of %s", opened.name, owner.name)
+
+    def _withdraw_damaged(self, version_id: int, damaged: VersionDamaged) -> None:
+        """And open another in its place, as where the damage is found at opening."""
+        with self._refreshing:
+            self._refused[version_id] = (str(damaged), time.monotonic())
+            for collection_id, served in list(self._open.items()):
+                if served.id == version_id:
+                    logger.error("withdrawing a version of %s: %s", served.collection, damaged)
+                    self._withdraw(collection_id)
+            self.known = KnownCollections(self._database)  # without the answers that it gave
+            self._refresh()
 
     def _withdraw(self, collection_id: int) -> None:
         gone = self._open.pop(collection_id)

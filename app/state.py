@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from app.config import Settings
 from app.embedders import Embedders
@@ -12,7 +13,7 @@ from app.images.thumbnails import Thumbnails
 from app.metrics import Metrics
 from app.serving import Serving
 from indexer.catalog.db import Database, require_current
-from indexer.decode import DecodeLimits
+from indexer.pictures.decode import DecodeLimits
 
 
 class State(TypedDict):
@@ -43,12 +44,22 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
             database=database,
             embedders=embedders,
             serving=serving,
-            thumbnails=Thumbnails(settings.data_dir / "thumbnails", limits),
+            thumbnails=Thumbnails(
+                settings.data_dir / "thumbnails", limits, settings.source_options().fetch
+            ),
             metrics=metrics,
         )
     finally:
+        await run_in_threadpool(serving.close)
         await embedders.close()
         database.close()
+
+
+def open_catalog(settings: Settings) -> Database:
+    """Reached, and at the revision that this program needs. Raises CatalogError."""
+    database = Database(settings.database_url)
+    require_current(database)
+    return database
 
 
 def _state(request: Request) -> State:

@@ -48,9 +48,9 @@ from app.search.schemas import SearchRequest, SearchResponse
 from bench.load import Outcome, drive, post
 from indexer.catalog import db
 from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
-from indexer.embed import EmbedOptions
+from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
+from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from models.encoding import encode_texts

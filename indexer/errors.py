@@ -10,6 +10,7 @@ IndexerError
 ├── CollectionBusy     another indexing run holds the collection
 ├── CollectionMixed    images of two encoders, or damaged ones, cannot go into one index
 ├── BuildFailed        FAISS could not build the index: a full disk, for one
+├── RecallTooLow       an index misses the recall that its collection asks for
 ├── VersionDamaged     a version's files are not what its manifest says
 └── EvaluationError    a labelled folder is not labelled as it should be
 """
@@ -35,6 +36,16 @@ class RejectReason(StrEnum):
     UNDECODABLE_NAME = "undecodable_name"
     DUPLICATE_KEY = "duplicate_key"
     KEY_TOO_LONG = "key_too_long"
+    BAD_ROW = "bad_row"
+    """A row of a catalogue that cannot be read, or names no picture."""
+    BAD_ATTRIBUTES = "bad_attributes"
+    FETCH_FAILED = "fetch_failed"
+    """No answer from the network, or no useful one: another time it may come."""
+    ADDRESS_REFUSED = "address_refused"
+    """The URL leads to an address that must not be asked: a private one, for one."""
+    GONE = "gone"
+    """There is no such picture: a server says so with 404 or 410, or a catalogue names a file that
+    is not there."""
 
 
 class IndexerError(Exception):
@@ -92,6 +103,17 @@ class CollectionMixed(IndexerError):
 
 class BuildFailed(IndexerError):
     """FAISS could not build the index: a full disk, for one."""
+
+
+class RecallTooLow(IndexerError):
+    """An index misses the recall that its collection asks for: it is not published."""
+
+    def __init__(self, modality: str, reached: float, floor: float) -> None:
+        super().__init__(
+            f"the new index reaches recall@10 {reached:.3f} on {modality} queries, and the "
+            f"collection asks for {floor}: it is not published. Allow more bytes a vector "
+            "(NOONGIL_INDEX_BYTES_PER_VECTOR), choose another --index, or ask for less --recall"
+        )
 
 
 class VersionDamaged(IndexerError):

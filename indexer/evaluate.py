@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.decode import DecodeLimits, decode
 from indexer.errors import EvaluationError, Rejected
+from indexer.pictures.decode import DecodeLimits, decode
 from models.encoding import encode_texts
 from models.types import Embeddings, Encoder, Pixels
 

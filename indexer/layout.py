@@ -3,8 +3,9 @@
 collections/<folder>/       named in the collection's row
   index.lock                one indexing run at a time holds it
   shards/<name>.npy         embeddings, float16, shape (rows, dim)
-  versions/<name>/          a published index version, see indexer/manifest.py
+  versions/<name>/          a published index version, see indexer/versions/manifest.py
   versions/.building-*/     a version being built, or what a crash left of one
+  verified/<name>.json      what of a version was hashed, see indexer/versions/verified.py
 """
 
 import fcntl
@@ -15,6 +16,9 @@ from pathlib import Path
 
 from indexer.catalog.tables import Collection
 from indexer.errors import CollectionBusy
+
+BUILDING = ".building-"
+VERIFIED = "verified"
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,12 @@ class CollectionFolder:
     def versions(self) -> Path:
         return self.root / "versions"
 
+    @property
+    def verified(self) -> Path:
+        return self.root / VERIFIED
+
     def building(self, name: str) -> Path:
-        return self.versions / f".building-{name}"
+        return self.versions / f"{BUILDING}{name}"
 
     def version(self, name: str) -> Path:
         return self.versions / name
@@ -47,6 +55,7 @@ class CollectionFolder:
         """
         self.shards.mkdir(parents=True, exist_ok=True)
         self.versions.mkdir(exist_ok=True)
+        self.verified.mkdir(exist_ok=True)
         with (self.root / "index.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

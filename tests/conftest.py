@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, make_url, text
 
 from indexer.catalog import db
 from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
-from indexer.embed import EmbedOptions
+from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
+from indexer.pictures.decode import DecodeLimits
 from models import registry
 from tests.tiny_encoder import TinyEncoder
 

@@ -6,23 +6,31 @@ from pathlib import Path
 
 from app.errors import NotFound
 from indexer.catalog.tables import Image, Source
-from indexer.decode import DecodeLimits, decode
 from indexer.durable import atomic_write
 from indexer.errors import Rejected, SourceError
+from indexer.pictures.decode import DecodeLimits, decode
 from indexer.sources import source_of
 from indexer.sources.base import SourceItem
+from indexer.sources.fetch import FetchOptions
+from indexer.sources.options import SourceOptions
 
 SIZES = (320, 1280)
 """Longest side in pixels: for the grid, and for the larger view."""
 
 MEDIA_TYPE = "image/webp"
 _QUALITY = 82
+_DEFAULT_FETCH = FetchOptions()
 
 
 class Thumbnails:
-    def __init__(self, folder: Path, limits: DecodeLimits) -> None:
+    """Made in `folder` from originals within `limits`, fetched anew with `fetch` if need be."""
+
+    def __init__(
+        self, folder: Path, limits: DecodeLimits, fetch: FetchOptions = _DEFAULT_FETCH
+    ) -> None:
         self._folder = folder
         self._limits = limits
+        self._options = SourceOptions(limits.max_bytes, fetch)
 
     def path_of(self, image: Image, source: Source, size: int) -> Path:
         """The thumbnail's file, made if need be. Raises NotFound where the picture is gone."""
@@ -35,9 +43,9 @@ class Thumbnails:
         return path
 
     def _read(self, image: Image, source: Source) -> bytes:
-        item = SourceItem(image.key, image.uri, image.file_size, image.mtime_ns)
+        item = SourceItem(image.key, image.uri, image.stamp)
         try:
-            data = source_of(source.uri, max_bytes=self._limits.max_bytes).read(item)
+            data = source_of(source.uri, options=self._options).read(item)
         except (Rejected, SourceError) as error:
             raise NotFound("the picture file is no longer there") from error
         if hashlib.sha256(data).hexdigest() != image.content_hash:

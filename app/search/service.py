@@ -15,9 +15,10 @@ from app.search.rows import NotHeld, Row
 from app.search.schemas import Hit, Query, SearchRequest, SearchResponse, Timings
 from app.serving import OpenVersion
 from app.state import State
+from indexer.backends.base import Modality
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.relevance import Background
+from indexer.versions.relevance import Background
 from models.types import Embeddings
 
 RowsOf = Callable[[Sequence[int]], dict[int, Row]]
@@ -164,7 +165,9 @@ class _Finder:
             asked *= 2
 
     def _ranked(self, asked: int, rows_of: RowsOf) -> list[tuple[Row, float]]:
-        found = self._version.index.search(self._wanted.embedding, asked, self._recall)
+        found = self._version.index.search(
+            self._wanted.embedding, asked, self._recall, self._modality
+        )
         ids = [image for image in found.ids[0].tolist() if image >= 0]
         rows = rows_of(ids)
         itself = self._wanted.itself
@@ -196,10 +199,14 @@ class _Finder:
         ]
 
     @property
+    def _modality(self) -> Modality:
+        return "text" if self._request.text is not None else "image"
+
+    @property
     def _background(self) -> Background:
         backgrounds = self._version.manifest.backgrounds
         assert backgrounds is not None  # noqa: S101 - only an empty version has none
-        return backgrounds.text if self._request.text is not None else backgrounds.image
+        return backgrounds.text if self._modality == "text" else backgrounds.image
 
 
 def _ms(seconds: float) -> float:

@@ -1,12 +1,15 @@
 """The contract of a vector index."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Embeddings
+
+Modality = Literal["text", "image"]
+"""What a query was: a text lies off the images' distribution and needs a wider search."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class VectorIndex(Protocol):
         """Whether one query takes a fraction of a millisecond, from memory alone."""
         ...
 
-    def search(self, queries: Embeddings, k: int, recall: float) -> Hits:
+    def search(self, queries: Embeddings, k: int, recall: float, modality: Modality) -> Hits:
         """The k nearest for each of (queries, dim), aiming at `recall`@10.
 
         Raises ValueError for queries that are not unit vectors.

@@ -95,6 +95,13 @@ def image(session: Session, collection_id: int, key: str) -> Image | None:
     )
 
 
+def attributes_of(session: Session, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Those of the ids that have any."""
+    for start in range(0, len(ids), _IN_CHUNK):
+        chosen = Image.id.in_(ids[start : start + _IN_CHUNK])
+        yield from filter(None, session.scalars(select(Image.attributes).where(chosen)))
+
+
 class ShownImage(NamedTuple):
     """What a hit shows of its image."""
 

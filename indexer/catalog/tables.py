@@ -72,6 +72,8 @@ class Collection(Base):
     dim: Mapped[int]
     recall: Mapped[float]
     """The recall@10 that searches aim at where a request does not say."""
+    index_family: Mapped[str] = mapped_column(String(32), default="auto", server_default="auto")
+    """Of its next versions, as in indexer.building.index_spec."""
     change_number: Mapped[int] = mapped_column(BigInteger, default=0)
     """Grows with every change of the collection's images."""
     active_version_id: Mapped[int | None] = mapped_column(
@@ -85,7 +87,7 @@ class Collection(Base):
 
 
 class Source(Base):
-    """Where images came from: a folder today. A run removes what its source lost."""
+    """Where images came from. A run removes what its source lost."""
 
     __tablename__ = "sources"
     __table_args__ = {"sqlite_autoincrement": True}
@@ -130,8 +132,9 @@ class Image(Base):
     """The id that the API shows: for a folder, the path inside it."""
     source_id: Mapped[int] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"))
     uri: Mapped[str] = mapped_column(Text)
+    stamp: Mapped[str | None] = mapped_column(String(255))
+    """What the source said last that changes with the picture; None: only reading tells."""
     file_size: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
     content_hash: Mapped[str] = mapped_column(String(64))
     """SHA-256 of the file, in hex."""
     format: Mapped[str] = mapped_column(String(16))

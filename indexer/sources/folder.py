@@ -22,13 +22,11 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 from indexer.errors import Rejected, RejectReason, SourceError
-from indexer.sniff import SNIFF_BYTES, identify
-from indexer.sources.base import SourceEntry, SourceItem, SourceReject
+from indexer.pictures.sniff import SNIFF_BYTES, identify
+from indexer.sources.base import DISK_READERS, SourceItem, SourceReject
+from indexer.sources.files import open_file
 
 _PASSED_OVER = {"thumbs.db", "desktop.ini"}
-# O_NONBLOCK: a file swapped for a pipe after it was checked must not hang the reader.
-_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_MAX_MTIME_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,15 @@ class FolderSource:
     def uri(self) -> str:
         return self._root.as_uri()
 
-    def __iter__(self) -> Iterator[SourceEntry]:
+    @property
+    def readers(self) -> int:
+        return DISK_READERS
+
+    def count(self) -> int:
+        """Of all names below the root, whatever becomes of them."""
+        return sum(len(names) for _, _, names in os.walk(self._root))
+
+    def __iter__(self) -> Iterator[SourceItem | SourceReject]:
         try:
             pending = _children("", [self._root])
         except OSError as error:
@@ -85,15 +91,13 @@ class FolderSource:
         try:
             path = self._path_of(item)
             self._check_file(path)
-            with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode):
-                    raise Rejected(RejectReason.NOT_A_FILE, "not a regular file")
+            with open_file(path) as file:  # it may have been swapped for a pipe meanwhile
+                size = os.fstat(file.fileno()).st_size
                 head = file.read(SNIFF_BYTES)
                 identify(head)
-                if status.st_size > self._max_bytes:
-                    raise Rejected(RejectReason.FILE_TOO_LARGE, f"{status.st_size} bytes")
-                return head + file.read(max(0, status.st_size - len(head)))
+                if size > self._max_bytes:
+                    raise Rejected(RejectReason.FILE_TOO_LARGE, f"{size} bytes")
+                return head + file.read(max(0, size - len(head)))
         except OSError as error:
             raise Rejected(RejectReason.UNREADABLE, _why(error)) from None
         except ValueError:
@@ -105,29 +109,30 @@ class FolderSource:
             raise Rejected(RejectReason.OUTSIDE_SOURCE, "the URI is of another source")
         return self._root / os.fsdecode(unquote_to_bytes(item.uri.removeprefix(start)))
 
-    def _files(self, group: _Group) -> Iterator[SourceEntry]:
+    def _files(self, group: _Group) -> Iterator[SourceItem | SourceReject]:
         key = _escaped(group.key)
         if key != group.key:
             detail = "the name is not UTF-8"
             yield SourceReject(key, RejectReason.UNDECODABLE_NAME, detail)
             return
         first, *others = group.paths
-        yield self._file(key, first)
+        yield self.entry(key, first)
         for path in others:
             name = quote(os.fsencode(path.name))
             detail = f"equal in NFC to another name: {name}"
             yield SourceReject(f"{key}#{name}", RejectReason.DUPLICATE_KEY, detail)
 
-    def _file(self, key: str, path: Path) -> SourceEntry:
+    def entry(self, key: str, path: Path) -> SourceItem | SourceReject:
+        """What a scan would say of one file, `path` being below the root."""
         try:
             status = self._check_file(path)
         except Rejected as rejected:
             return SourceReject(key, rejected.reason, rejected.detail)
         except OSError as error:
             return SourceReject(key, RejectReason.UNREADABLE, _why(error))
-        # ext4 can date a file to 2446; a signed 64-bit column ends in 2262.
-        mtime_ns = max(-_MAX_MTIME_NS, min(status.st_mtime_ns, _MAX_MTIME_NS))
-        return SourceItem(key, self._uri_of(path), status.st_size, mtime_ns)
+        except ValueError:
+            return SourceReject(key, RejectReason.UNREADABLE, "the name holds a NUL")
+        return SourceItem(key, self._uri_of(path), f"{status.st_size}-{status.st_mtime_ns}")
 
     def _uri_of(self, path: Path) -> str:
         relative = path.relative_to(self._root).as_posix()

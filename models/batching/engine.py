@@ -60,7 +60,7 @@ class Engine:
         payloads = [item.payload for item in batch.items]
         is_text = batch.lane is Lane.TEXTS
         forward: Forward = self._encoder.encode_tokens if is_text else self._encoder.encode_pixels
-        embeddings = _in_halves(forward, payloads)
+        embeddings = in_halves(forward, payloads)
         if embeddings.shape != (len(payloads), self._encoder.spec.dim):
             raise EncodingFailed(f"{embeddings.shape} came of {len(payloads)} inputs")
         if not np.isfinite(embeddings).all():
@@ -68,7 +68,7 @@ class Engine:
         return embeddings
 
 
-def _in_halves(forward: Forward, payloads: Sequence[Any]) -> Embeddings:
+def in_halves(forward: Forward, payloads: Sequence[Any]) -> Embeddings:
     """The whole batch at once, or as large a part as the device has memory for."""
     try:
         return forward(payloads)
@@ -77,5 +77,5 @@ def _in_halves(forward: Forward, payloads: Sequence[Any]) -> Embeddings:
             raise
         middle = len(payloads) // 2
         logger.warning("out of memory with %d at once: trying with %d", len(payloads), middle)
-    halves = _in_halves(forward, payloads[:middle]), _in_halves(forward, payloads[middle:])
+    halves = in_halves(forward, payloads[:middle]), in_halves(forward, payloads[middle:])
     return np.concatenate(halves)

@@ -16,10 +16,10 @@ from sqlalchemy import create_engine, make_url, text
 from app.config import Settings
 from app.main import create_app
 from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
-from indexer.embed import EmbedOptions
+from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing, IndexSummary
 from indexer.layout import CollectionFolder
+from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from tests.tiny_encoder import TinyEncoder

@@ -1,54 +1,24 @@
 """The command line: what it prints for people and for programs, and how it fails."""
 
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import typer
 from fastapi.testclient import TestClient
 
-from app.cli import cli, main
+from app.cli import cli
 from app.config import Settings
 from indexer.catalog import db
+from tests.app.command_line import Run, runner
 from tests.app.shop import collection_folder, index, opened, paint, refresh, search
 from tests.indexer.hostile import write_good, write_hostile
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> object:
-        assert self.code == 0, self.err
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def noongil(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Run:
-    """Runs a command in this process, where the tiny encoder is known."""
-    monkeypatch.setenv("NOONGIL_MODEL", "tiny")
-    monkeypatch.setenv("NOONGIL_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("NOONGIL_DATABASE_URL", settings.database_url)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["noongil", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        printed = capsys.readouterr()
-        code = exit_.value.code
-        return Ran(code if isinstance(code, int) else 0, printed.out, printed.err)
-
-    return run
+    return runner(settings, monkeypatch, capfd)
 
 
 @pytest.fixture
@@ -84,6 +54,9 @@ def test_the_commands_of_the_contract_are_there() -> None:
         "demo",
         "db upgrade",
         "index",
+        "index stats",
+        "index verify",
+        "index recall",
         "search",
         "serve",
         "collections list",
@@ -194,7 +167,7 @@ FAILURES = [
     (["versions", "list", "none"], "there is no collection 'none'"),
     (["versions", "activate", "shop", "none"], "has no version 'none'"),
     (["index", "no-such-folder", "--collection", "shop"], "does not exist"),
-    (["index", "https://example.com/a.csv", "--collection", "shop"], "not supported"),
+    (["index", "ftp://example.com/a.csv", "--collection", "shop"], "not supported"),
     (["index", "photos", "--collection", "shop", "--model", "none"], "unknown model 'none'"),
     (["search", " \u200b", "--collection", "shop"], "blank"),
     (["serve", "--host", "192.0.2.1"], "NOONGIL_ALLOW_OPEN"),

@@ -19,9 +19,9 @@ from app.config import Settings
 from app.main import create_app
 from indexer.catalog import db
 from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
-from indexer.embed import EmbedOptions
+from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
+from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources import source_of
 from models.registry import shared_encoder
@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     database = Database(settings.database_url)
     options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
     indexing = Indexing(database, settings.data_dir, options, keep_versions=2)
-    source = source_of(str(folder), max_bytes=settings.max_image_bytes)
+    source = source_of(str(folder), options=settings.source_options())
     indexing.run("photos", source, shared_encoder("starter"), Silent(), recall=0.95)
     database.close()
     with _served(settings) as address:

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from app import serving
 from app.config import Settings
+from indexer.versions.manifest import Manifest
 from tests.app.shop import (
     assert_problem,
     damage,
@@ -190,14 +191,14 @@ def test_two_who_refresh_at_once_open_a_version_once(
     shop: TestClient, settings: Settings, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opens: list[Path] = []
-    original = serving.open_version
+    original = serving.open_files
 
-    def counted(folder: Path) -> object:
+    def counted(folder: Path, manifest: Manifest) -> object:
         opens.append(folder)
         sleep(0.05)
-        return original(folder)
+        return original(folder, manifest)
 
-    monkeypatch.setattr(serving, "open_version", counted)
+    monkeypatch.setattr(serving, "open_files", counted)
     version = version_after(settings, photos, 1)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: refresh(shop), range(8)))

@@ -1,21 +1,22 @@
-"""A child process that indexes a folder and is killed (SIGKILL) at a chosen point.
+"""A run that indexes a folder, and one that is killed (SIGKILL) at a chosen point of it.
 
-python -m tests.indexer.crashing_run DATABASE_URL DATA_DIR FOLDER POINT
-POINT is `module:function:call:before|after`, or `never`.
+A point is `module:function:call:before|after`.
 """
 
 import os
 import signal
-import sys
 from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from indexer import embed
+from indexer.building import index_spec
 from indexer.catalog.db import Database
-from indexer.decode import DecodeLimits
+from indexer.embedding import write
+from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
+from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from tests.tiny_encoder import TinyEncoder
@@ -39,16 +40,20 @@ def die_at(point: str) -> None:
     setattr(module, function_name, dying)
 
 
-def main(url: str, data_dir: str, folder: str, point: str) -> None:
-    if point != "never":
-        die_at(point)
-    embed._SHARD_ROWS = 8  # every batch a shard: many points to die at
-    options = embed.EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
-    indexing = Indexing(Database(url), Path(data_dir), options, keep_versions=3)
-    source = FolderSource(Path(folder))
-    summary = indexing.run("shop", source, TinyEncoder(), Silent(), recall=0.95)
-    sys.stdout.write(str(summary.images.embedded))
+def index(url: str, data_dir: Path, folder: Path) -> int:
+    """Pictures embedded. Every batch is a shard, and forty pictures train an index."""
+    with patch.object(write, "_SHARD_ROWS", 8), patch.object(index_spec, "MIN_IVF", 39):
+        options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
+        database = Database(url)
+        indexing = Indexing(database, data_dir, options, keep_versions=3)
+        family = index_spec.IndexFamily.IVF_RABITQ  # a rotation cannot be trained on so few
+        source = FolderSource(folder)
+        summary = indexing.run("shop", source, TinyEncoder(), Silent(), recall=0.95, family=family)
+        database.close()
+        return summary.images.embedded
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def index_and_die(url: str, data_dir: Path, folder: Path, point: str) -> None:
+    """In a process of its own."""
+    die_at(point)
+    index(url, data_dir, folder)

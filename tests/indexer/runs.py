@@ -37,6 +37,6 @@ def keys(database: Database) -> list[str]:
 
 
 def found(database: Database, data_dir: Path, encoder: TinyEncoder, text: str) -> str:
-    hits = active(database, data_dir).search(encode_texts(encoder, [text]), 1, recall=0.95)
+    hits = active(database, data_dir).search(encode_texts(encoder, [text]), 1, 0.95, "text")
     with database.read() as session:
         return session.get_one(ImageRow, int(hits.ids[0, 0])).key

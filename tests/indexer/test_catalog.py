@@ -2,7 +2,7 @@
 
 import alembic.command
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from indexer.catalog import db, repository
 from indexer.catalog.db import Database
@@ -23,6 +23,26 @@ def test_upgrade_makes_every_table_and_downgrade_leaves_none(empty_database_url:
 
 def test_migrations_are_in_step_with_the_tables(database_url: str) -> None:
     alembic.command.check(db.alembic_config(database_url))
+
+
+def test_collections_from_before_there_were_families_leave_the_choice(
+    empty_database_url: str,
+) -> None:
+    db.upgrade(empty_database_url, "0002")
+    database = Database(empty_database_url)
+    with database.write() as session:
+        session.execute(
+            text(
+                "INSERT INTO collections (name, folder, model, encoder_fingerprint, dim, recall,"
+                " change_number, created_at)"
+                " VALUES ('shop', 'shop-1', 'tiny', 'f', 4, 0.95, 7, '2026-01-01 00:00:00')"
+            )
+        )
+    db.upgrade(empty_database_url)
+    with database.read() as session:
+        found = repository.collection(session, "shop")
+    assert (found.index_family, found.change_number) == ("auto", 7)
+    database.close()
 
 
 def test_a_database_that_was_not_migrated_says_what_to_do(empty_database_url: str) -> None:
@@ -112,7 +132,7 @@ def _image(session: db.Session, collection_id: int, key: str) -> Image:
         key=key,
         uri=f"file:///pictures/{key}",
         file_size=1,
-        mtime_ns=1,
+        stamp="1-1",
         content_hash=key,
         format="JPEG",
         width=1,

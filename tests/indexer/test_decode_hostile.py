@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.decode import DecodeLimits, decode
 from indexer.errors import Rejected
-from indexer.sniff import FORMATS
+from indexer.pictures.decode import DecodeLimits, decode
+from indexer.pictures.sniff import FORMATS
 from tests.indexer.hostile import encoded, picture, write_good, write_hostile
 
 LIMITS = DecodeLimits()
@@ -40,7 +40,7 @@ def test_hostile_files_do_not_take_the_memory_of_the_indexer(tmp_path: Path) -> 
     write_hostile(tmp_path)
     script = """
         import pathlib, resource, sys
-        from indexer.decode import DecodeLimits, decode
+        from indexer.pictures.decode import DecodeLimits, decode
         from indexer.errors import Rejected
         def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         before = peak()

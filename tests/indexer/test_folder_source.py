@@ -7,34 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.decode import DecodeLimits, decode
 from indexer.errors import Rejected, RejectReason, SourceError
-from indexer.sources.base import ImageSource, SourceItem, SourceReject
+from indexer.pictures.decode import DecodeLimits, decode
+from indexer.sources.base import SourceItem, SourceReject
 from indexer.sources.folder import FolderSource
-from tests.indexer.hostile import encoded, picture, write_good, write_hostile
-
-PNG = encoded(picture(), "PNG")
-
-
-def put(root: Path, name: str, data: bytes = PNG) -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
-def items(source: ImageSource) -> list[SourceItem]:
-    return [entry for entry in source if isinstance(entry, SourceItem)]
-
-
-def rejects(source: ImageSource) -> dict[str, RejectReason]:
-    return {entry.key: entry.reason for entry in source if isinstance(entry, SourceReject)}
-
-
-def reason_of(source: ImageSource, item: SourceItem) -> RejectReason:
-    with pytest.raises(Rejected) as caught:
-        source.read(item)
-    return caught.value.reason
+from tests.indexer.hostile import write_good, write_hostile
+from tests.indexer.source_entries import PNG, items, put, reason_of, rejects
 
 
 def test_every_picture_is_found_in_the_order_of_keys(tmp_path: Path) -> None:
@@ -54,7 +32,7 @@ def test_every_picture_is_found_in_the_order_of_keys(tmp_path: Path) -> None:
     assert found == items(source)
     for item in found:
         assert item.uri == paths[item.key].as_uri()
-        assert (item.size, item.mtime_ns) == (len(PNG), paths[item.key].stat().st_mtime_ns)
+        assert item.stamp == f"{len(PNG)}-{paths[item.key].stat().st_mtime_ns}"
         assert source.read(item) == PNG
 
 
@@ -170,13 +148,13 @@ def test_an_item_of_elsewhere_is_not_read(tmp_path: Path) -> None:
         f"{source.uri}/%2E%2E/secret.png",
         "file:///etc/hosts",
     ):
-        item = SourceItem("x", uri, 1, 1)
+        item = SourceItem("x", uri, None)
         assert reason_of(source, item) == RejectReason.OUTSIDE_SOURCE
 
 
 def test_a_damaged_uri_is_unreadable(tmp_path: Path) -> None:
     source = FolderSource(tmp_path)
-    item = SourceItem("x", f"{source.uri}/a%00.png", 1, 1)
+    item = SourceItem("x", f"{source.uri}/a%00.png", None)
     assert reason_of(source, item) == RejectReason.UNREADABLE
 
 

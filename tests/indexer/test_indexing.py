@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
+from indexer.errors import RejectReason
 from indexer.indexing import Indexing
 from indexer.sources.folder import FolderSource
 from models.encoding import encode_texts
@@ -48,10 +50,14 @@ class Watching:
 
     def __init__(self) -> None:
         self.done: dict[str, tuple[int, int | None]] = {}
+        self.rejected: Counter[str] = Counter()
 
     def start(self, stage: str, total: int | None) -> None:
         self._stage = stage
         self.done[stage] = (0, total)
+
+    def reject(self, reason: RejectReason) -> None:
+        self.rejected[reason] += 1
 
     def advance(self, steps: int = 1) -> None:
         done, total = self.done[self._stage]
@@ -65,7 +71,8 @@ def test_progress_counts_every_file_embedded_or_not(
     watching = Watching()
     indexing.run("shop", FolderSource(photos), encoder, watching, recall=0.95)
     assert watching.done["embed"] == (4, 4)
-    assert list(watching.done) == ["scan", "embed", "gather", "train", "add", "calibrate", "verify"]
+    assert watching.rejected == {"not_an_image": 1}
+    assert list(watching.done) == ["check", "embed", "gather", "calibrate", "verify"]
 
 
 def test_a_second_run_embeds_only_what_is_new_or_changed(
@@ -103,7 +110,7 @@ def test_equal_pictures_are_embedded_once_and_all_found(
     shutil.copy(photos / "red.png", photos / "red later.png")
     second = run(indexing, photos, encoder)
     assert (second.images.embedded, second.images.shared, second.total) == (0, 1, 5)
-    hits = active(database, data_dir).search(encode_texts(encoder, ["red"]), 4, recall=0.95)
+    hits = active(database, data_dir).search(encode_texts(encoder, ["red"]), 4, 0.95, "text")
     assert np.sum(hits.scores[0] > 0.999) == 3
 
 

@@ -8,16 +8,29 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from indexer import embed
+from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Shard
-from indexer.errors import CollectionBusy, CollectionMixed, SourceError
+from indexer.embedding import write
+from indexer.errors import (
+    CollectionBusy,
+    CollectionMixed,
+    RecallTooLow,
+    Rejected,
+    RejectReason,
+    SourceError,
+)
 from indexer.indexing import Indexing
 from indexer.layout import CollectionFolder
-from indexer.publish import activate
+from indexer.progress import Silent
+from indexer.sources.folder import FolderSource
+from indexer.versions.publish import activate
 from tests.indexer.hostile import write_good
+from tests.indexer.listed_source import ListedSource, item, listed, png
 from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
 
@@ -110,7 +123,7 @@ def test_a_damaged_active_version_is_built_again(
     indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database, data_dir: Path
 ) -> None:
     run(indexing, photos, encoder)
-    index = next(data_dir.glob("collections/*/versions/*/index.faiss"))
+    index = next(data_dir.glob("collections/*/versions/*/vectors.f16"))
     index.write_bytes(index.read_bytes()[:-1])
     again = run(indexing, photos, encoder)
     assert (again.images.embedded, again.published) == (0, True)
@@ -207,7 +220,7 @@ def test_many_small_shards_build_with_few_file_descriptors(
     encoder: TinyEncoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(embed, "_SHARD_SECONDS", 0.0)
+    monkeypatch.setattr(write, "_SHARD_ROWS", 1)
     folder = tmp_path / "many"
     folder.mkdir()
     write_good(folder, 120)
@@ -236,3 +249,86 @@ def test_strange_files_in_the_data_folder_stop_nothing(
     (collection / "versions" / ".DS_Store").write_text("")
     (collection / "shards" / "folder").mkdir()
     assert not run(indexing, photos, encoder).published
+
+
+def test_a_recall_that_no_index_reached_is_not_the_collections(
+    indexing: Indexing,
+    tmp_path: Path,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or the run of every night would fail from then on."""
+    monkeypatch.setattr("indexer.building.index_spec.MIN_IVF", 39)
+    folder = tmp_path / "many"
+    folder.mkdir()
+    write_good(folder, 60)
+    source = FolderSource(folder)
+    first = indexing.run(
+        "shop", source, encoder, Silent(), recall=0.5, family=IndexFamily.FLAT
+    ).version
+    with monkeypatch.context() as patched:
+        patched.setattr("indexer.building.calibrate._DEEPEST", 10)
+        with pytest.raises(RecallTooLow):
+            indexing.run(
+                "shop", source, encoder, Silent(), recall=0.99, family=IndexFamily.IVF_RABITQ
+            )
+    assert asked_of(database) == (0.5, "flat")
+    assert indexing.run("shop", source, encoder, Silent(), recall=0.5).version == first
+
+    better = indexing.run("shop", source, encoder, Silent(), recall=0.9, family=IndexFamily.IVF_SQ8)
+    assert (better.published, better.images.embedded) == (True, 0)
+    assert asked_of(database) == (0.9, "ivf-sq8")
+
+
+def asked_of(database: Database) -> tuple[float, str]:
+    with database.read() as session:
+        owner = repository.collection(session, "shop")
+        return owner.recall, owner.index_family
+
+
+def test_a_new_model_does_not_empty_the_index_while_nothing_can_be_read(
+    indexing: Indexing, database: Database, data_dir: Path
+) -> None:
+    def fail() -> bytes:
+        raise Rejected(RejectReason.FETCH_FAILED, "no network")
+
+    files = {"a": png(1), "b": png(2)}
+    entries = [item("a"), item("b")]
+    indexing.run("shop", ListedSource(entries, files), TinyEncoder(), Silent(), recall=0.95)
+    unreachable = ListedSource(entries, dict.fromkeys(files, fail))
+    with pytest.raises(SourceError, match="nothing is published"):
+        indexing.run("shop", unreachable, TinyEncoder("2"), Silent(), recall=0.95)
+    assert active(database, data_dir).count == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_restarts_ends_the_run_and_costs_what_was_in_hand(
+    indexing: Indexing,
+    encoder: TinyEncoder,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write, "_SHARD_ROWS", 8)
+    others = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    commits = 0
+
+    def cut_off(*given: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits == 3:
+            with database.engine.connect() as connection:
+                connection.execute(others)
+        original(*given)
+
+    original = write.write_rows
+    with monkeypatch.context() as patched:
+        patched.setattr(write, "write_rows", cut_off)
+        with pytest.raises(DBAPIError):
+            indexing.run("shop", listed(400), encoder, Silent(), recall=0.95)
+    assert len(keys(database)) == 16
+    assert indexing.run("shop", listed(400), encoder, Silent(), recall=0.95).total == 400
+    assert encoder.images_encoded < 800 - 16

@@ -1,0 +1,140 @@
+"""`noongil index`: a run over a source."""
+
+import math
+import time
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from app.arguments import AsJson, CollectionOption
+from app.collections import service as collections_service
+from app.collections.schemas import CollectionName
+from app.config import Settings
+from app.console import TerminalProgress, print_json, print_summary, summary_as_dict
+from app.embedders import encoder_options
+from app.state import open_catalog
+from indexer.building.index_spec import IndexFamily
+from indexer.catalog import db
+from indexer.embedding.run import EmbedOptions
+from indexer.errors import UnknownCollection
+from indexer.indexing import Indexing, IndexSummary
+from indexer.pictures.decode import DecodeLimits
+from indexer.sources import source_of
+from indexer.sources.base import ImageSource
+from indexer.sources.with_attributes import WithAttributes
+from models.encoder_pool import pool_of
+from models.registry import shared_encoder
+
+SEE_ALSO = (
+    "Of what is indexed: `noongil index stats`, `noongil index verify` and `noongil index recall`. "
+    "A folder of one of these names is written ./stats."
+)
+
+
+def _number(value: float | None) -> float | None:
+    """`nan` is a float between any bounds."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is no number")
+    return value
+
+
+def index(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="Folder, CSV, JSONL, Parquet or tar files; a path or a URL."
+        ),
+    ],
+    collection: CollectionOption,
+    model: Annotated[str | None, typer.Option(help="Model; default: the collection's.")] = None,
+    attributes: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="CSV, JSONL or Parquet: `id` and attributes."),
+    ] = None,
+    family: Annotated[
+        IndexFamily | None, typer.Option("--index", help="Index; default: the collection's.")
+    ] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, max=1.0, callback=_number, help="recall@10 to aim at and not to miss."
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Embed what is new or changed in SOURCE and publish a new index version."""
+    settings = Settings()
+    try:
+        TypeAdapter(CollectionName).validate_python(collection)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="--collection") from None
+    opened = _source(settings, source, attributes)
+    db.upgrade_if_new(settings.database_url)
+    known_model, known_recall = _defaults_of(settings, collection)
+    summary = index_into(
+        settings, collection, opened, model or known_model, recall or known_recall, family=family
+    )
+    if as_json:
+        print_json(summary_as_dict(summary))
+
+
+def index_into(
+    settings: Settings,
+    collection: str,
+    source: ImageSource,
+    model: str,
+    recall: float,
+    *,
+    family: IndexFamily | None = None,
+    sole_source: bool = False,
+) -> IndexSummary:
+    """Run, showing progress and a summary."""
+    started = time.monotonic()
+    run = Indexing(
+        open_catalog(settings),
+        settings.data_dir,
+        _embed_options(settings),
+        settings.keep_versions,
+        settings.build_options(),
+    )
+    options = encoder_options(settings)
+    encoder = shared_encoder(model, options)
+    with TerminalProgress() as progress, pool_of(encoder, settings.index_devices, options) as pool:
+        summary = run.run(
+            collection,
+            source,
+            encoder,
+            progress,
+            recall=recall,
+            sole_source=sole_source,
+            family=family,
+            pool=pool,
+        )
+    print_summary(collection, summary, time.monotonic() - started)
+    return summary
+
+
+def _source(settings: Settings, source: str, attributes: str | None) -> ImageSource:
+    options = settings.source_options()
+    opened = source_of(source, options=options)
+    return WithAttributes(opened, attributes, options) if attributes else opened
+
+
+def _embed_options(settings: Settings) -> EmbedOptions:
+    return EmbedOptions(
+        limits=DecodeLimits(settings.max_image_bytes, settings.max_image_pixels),
+        threads=settings.decode_threads,
+        batch_size=settings.batch_size,
+        memory_bytes=settings.index_memory_mb * 1024**2,
+    )
+
+
+def _defaults_of(settings: Settings, collection: str) -> tuple[str, float]:
+    """Model and recall of the collection; of a new one, what the settings say."""
+    try:
+        view = collections_service.show(open_catalog(settings), collection)
+    except UnknownCollection:
+        return settings.model, settings.recall
+    return view.model, view.recall

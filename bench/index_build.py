@@ -1,0 +1,136 @@
+"""Versions as the indexer builds them, and the same index by FAISS alone."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.index_data import Dataset, load
+from bench.index_memory import PeakMemory, in_fresh_process, watched
+from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
+from indexer.building.index_spec import IndexFamily, choose_spec
+from indexer.building.train import train
+from indexer.layout import CollectionFolder
+from indexer.versions.manifest import INDEX, Manifest, read_manifest
+
+THREADS = 2
+"""All builds are given so many, and all searches one."""
+
+
+@dataclass(frozen=True)
+class Build:
+    folder: Path
+    stages: dict[str, float]
+    """Seconds."""
+    peak: PeakMemory
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.stages.values())
+
+    @property
+    def faiss_seconds(self) -> float:
+        """Of training, adding and writing the index."""
+        return sum(self.stages.get(stage, 0.0) for stage in ("train", "add", "write"))
+
+    @property
+    def manifest(self) -> Manifest:
+        return read_manifest(self.folder)
+
+
+class Bench:
+    """Data sets and versions of one run of the benchmark, each made once."""
+
+    def __init__(self, cache: Path, work: Path, dim: int, names: Sequence[str]) -> None:
+        self._cache, self._work, self._dim, self._names = cache, work, dim, names
+        self._datasets: dict[tuple[str, int], Dataset] = {}
+        self._versions: dict[tuple[str, int, IndexFamily], Build] = {}
+
+    def datasets(self, rows: int) -> Iterator[Dataset]:
+        return (self.dataset(name, rows) for name in self._names)
+
+    def dataset(self, name: str, rows: int) -> Dataset:
+        if (key := (name, rows)) not in self._datasets:
+            self._datasets[key] = load(self._cache, name, rows, self._dim)
+        return self._datasets[key]
+
+    def version(self, dataset: Dataset, family: IndexFamily = IndexFamily.AUTO) -> Build:
+        if (key := (dataset.name, dataset.rows, family)) not in self._versions:
+            into = self.folder(f"{dataset.name}-{dataset.rows}-{family}")
+            self._versions[key] = in_fresh_process(build, dataset, family, into)
+        return self._versions[key]
+
+    def by_faiss(self, dataset: Dataset) -> Build:
+        into = self.folder(f"{dataset.name}-{dataset.rows}-faiss")
+        return in_fresh_process(build_by_faiss, dataset, into)
+
+    def folder(self, name: str) -> Path:
+        """A new one, gone after the run."""
+        folder = self._work / name
+        folder.mkdir()
+        return folder
+
+
+def build(dataset: Dataset, family: IndexFamily, into: Path) -> Build:
+    faiss.omp_set_num_threads(THREADS)
+    folder, clock = CollectionFolder(into), _StageClock()
+    with watched() as peak:
+        built = build_version(folder, _build_input(dataset, family), BuildOptions(), clock)
+        stages = clock.stop()
+    return Build(folder.version(built.name), stages, peak)
+
+
+def build_by_faiss(dataset: Dataset, into: Path) -> Build:
+    """The calls of FAISS that a build comes down to: training as `build` does, then adding the
+    same chunks one after another and writing the file.
+    """
+    faiss.omp_set_num_threads(THREADS)
+    vectors, clock = dataset.vectors, _StageClock()
+    with watched() as peak:
+        clock("train")
+        index = train(choose_spec(*vectors.shape), vectors, BuildOptions().memory_bytes)
+        clock("add")
+        for chunk in chunks_of(vectors):
+            index.add(chunk.astype(np.float32))
+        clock("write")
+        faiss.write_index(index, str(into / INDEX))
+        stages = clock.stop()
+    return Build(into, stages, peak)
+
+
+class _StageClock:
+    """Seconds between one stage's announcement and the next."""
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[str, float]] = []
+
+    def __call__(self, stage: str) -> None:
+        self._begun.append((stage, time.perf_counter()))
+
+    def stop(self) -> dict[str, float]:
+        self("")
+        pairs = zip(self._begun, self._begun[1:], strict=False)
+        return {stage: ended - began for (stage, began), (_, ended) in pairs}
+
+
+def _build_input(dataset: Dataset, family: IndexFamily) -> BuildInput:
+    vectors = dataset.vectors
+    return BuildInput(
+        model="bench",
+        encoder_fingerprint="bench",
+        dim=dataset.dim,
+        change_number=0,
+        ids=np.arange(dataset.rows, dtype=np.int64),
+        chunks=lambda: chunks_of(vectors),
+        text_queries=lambda: dataset.calibration_texts,
+        family=family,
+        floor=0.0,
+    )
+
+
+def chunks_of(vectors: NDArray[np.float16]) -> Iterator[NDArray[np.float16]]:
+    return (vectors[start : start + CHUNK] for start in range(0, len(vectors), CHUNK))

@@ -1,0 +1,151 @@
+"""From single pictures to batches that are worth a forward pass, and on to the writer."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from indexer.embedding.known import Known
+from indexer.embedding.prepare import Prepared
+from indexer.embedding.rows import NewRow, Place
+from indexer.embedding.write import Encoding, Writer
+from indexer.room import Room
+from models.encoder_pool import EncoderPool
+from models.types import Embeddings
+
+_PRUNE_EVERY = 4096
+_ROWS_A_PICTURE = 16
+"""A batch is encoded though it is not full, where so many rows a place in it wait: among a million
+pictures that were moved there may be one that is new.
+"""
+
+
+class BatchEncoder:
+    """Content that has an embedding already, in the catalog or on its way there, shares it.
+
+    A context manager; left by an error, it cancels what the encoder has not begun.
+    """
+
+    def __init__(
+        self, pool: EncoderPool, known: Known, writer: Writer, room: Room, batch_size: int
+    ) -> None:
+        self.embedded = 0
+        self.shared = 0
+        self._pool = pool
+        self._known = known
+        self._writer = writer
+        self._room = room
+        self._batch_size = batch_size
+        self._max_rows = _ROWS_A_PICTURE * batch_size
+        self._arrived: list[Prepared] = []
+        self._batch: list[Prepared] = []
+        self._rows: list[NewRow] = []
+        """Of the batch, and of what shares with it: they go with its embeddings."""
+        self._places: dict[str, Place] = {}
+        """By content hash, of what may not be in the catalog yet."""
+        self._prune_at = _PRUNE_EVERY
+        self._complete = 0
+        self._under_way: deque[tuple[Future[Embeddings], int]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            for embeddings, _ in list(self._under_way)[1:]:  # the first is at work, or done
+                embeddings.cancel()
+
+    def add(self, picture: Prepared) -> None:
+        self._arrived.append(picture)
+        if len(self._arrived) == self._batch_size:
+            self._give_places()
+
+    def flush(self) -> None:
+        """Encode what there is, though it may be no full batch."""
+        self._give_places()
+        self._encode()
+
+    def finished(self, *, wait: bool = False) -> int:
+        """How many pictures have got their embedding since the last call; with `wait`, all that
+        are under way get it. Raises what their encoding raised.
+        """
+        count, self._complete = self._complete, 0
+        while self._under_way and (wait or self._under_way[0][0].done()):
+            embeddings, pictures = self._under_way.popleft()
+            embeddings.result()
+            count += pictures
+        return count
+
+    def _give_places(self) -> None:
+        self._prune()
+        arrived, self._arrived = self._arrived, []
+        unknown = {one.content_hash for one in arrived} - self._places.keys()
+        found = self._known.embeddings(unknown)
+        for picture in arrived:
+            place = self._places.get(picture.content_hash)
+            if place is None and (location := found.get(picture.content_hash)):
+                place = Place(*location)
+            if place is None:
+                place = self._places[picture.content_hash] = Place()
+                self._batch.append(picture)
+            else:
+                self.shared += 1
+                self._room.leave(picture.pixels.nbytes)
+            self._rows.append(_row(picture, place))
+            if len(self._batch) == self._batch_size or len(self._rows) == self._max_rows:
+                self._encode()
+        if not self._batch:
+            self._encode()
+
+    def _encode(self) -> None:
+        rows, self._rows = self._rows, []
+        batch, self._batch = self._batch, []
+        if not batch:
+            self._shared_rows(rows)
+            return
+        embeddings = self._pool.submit([picture.pixels for picture in batch])
+        size = sum(picture.pixels.nbytes for picture in batch)
+        embeddings.add_done_callback(partial(_leave, self._room, size, len(batch)))
+        self.embedded += len(batch)
+        self._under_way.append((embeddings, len(rows)))
+        places = [self._places[picture.content_hash] for picture in batch]
+        self._writer.put(Encoding(embeddings, places), *rows)
+
+    def _shared_rows(self, rows: Sequence[NewRow]) -> None:
+        if rows:
+            self._complete += len(rows)
+            self._writer.put(*rows)
+
+    def _prune(self) -> None:
+        """Forget places that the catalog knows by now."""
+        if len(self._places) >= self._prune_at:
+            self._places = {
+                content_hash: place
+                for content_hash, place in self._places.items()
+                if place.shard_id is None
+            }
+            self._prune_at = len(self._places) + _PRUNE_EVERY
+
+
+def _leave(room: Room, size: int, pictures: int, _: Future[Embeddings]) -> None:
+    room.leave(size, pictures)
+
+
+def _row(picture: Prepared, place: Place) -> NewRow:
+    return NewRow(
+        item=picture.item,
+        image_id=picture.image_id,
+        content_hash=picture.content_hash,
+        size=picture.size,
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        place=place,
+    )

@@ -1,0 +1,135 @@
+"""A version's manifest: what the folder holds and how to search it.
+
+versions/<name>/
+  manifest.json         written last but for its own hash: a folder without both is no version
+  manifest.json.sha256  as sha256sum writes it
+  vectors.f16           all embeddings, float16, row-major (count, dim), memory-mapped
+  ids.npy               int64 (count,): row number → primary key of the image
+  index.faiss           the FAISS index, its ids the row numbers; absent where search is exact
+  lists.ivf             the inverted lists, where they were merged on disk
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from indexer.durable import atomic_write, fsync_file, sha256_of
+from indexer.errors import VersionDamaged
+from indexer.versions.relevance import Backgrounds
+
+MANIFEST = "manifest.json"
+CHECKSUM = "manifest.json.sha256"
+VECTORS = "vectors.f16"
+IDS = "ids.npy"
+INDEX = "index.faiss"
+LISTS = "lists.ivf"
+_FORMAT = 2
+
+
+class FileEntry(BaseModel):
+    size: int
+    sha256: str
+
+
+class CalibrationPoint(BaseModel):
+    """The cheapest setting that reached `recall` on the calibration queries."""
+
+    recall: float
+    nprobe: int
+    rerank: int
+    """Candidates taken from the index and scored exactly."""
+    measured: float
+
+
+class Calibration(BaseModel):
+    """Settings for texts and for images, each ascending in recall."""
+
+    text: list[CalibrationPoint]
+    image: list[CalibrationPoint]
+
+
+class _Format(BaseModel):
+    """All that manifests of every format have."""
+
+    format: int = _FORMAT
+
+
+class Manifest(_Format):
+    model: str
+    encoder_fingerprint: str
+    dim: int
+    count: int
+    change_number: int
+    factory: str
+    calibration: Calibration | None
+    """None where search is exact."""
+    backgrounds: Backgrounds | None
+    """What scores are worth; None in an empty version."""
+    created_at: datetime
+    files: dict[str, FileEntry]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry.size for entry in self.files.values())
+
+    @property
+    def is_exact(self) -> bool:
+        return self.calibration is None
+
+
+def describe_files(folder: Path) -> dict[str, FileEntry]:
+    """Size and hash of a finished version's files, each first made durable."""
+    entries = {}
+    for file in sorted(folder.iterdir()):
+        fsync_file(file)
+        entries[file.name] = FileEntry(size=file.stat().st_size, sha256=sha256_of(file))
+    return entries
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    data = manifest.model_dump_json(indent=2).encode()
+    with atomic_write(folder / MANIFEST) as file:
+        file.write(data)
+    with atomic_write(folder / CHECKSUM) as file:
+        file.write(_checksum_line(data))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest as it was written, the files that it lists unread. Raises VersionDamaged."""
+    try:
+        data = (folder / MANIFEST).read_bytes()
+        intact = (folder / CHECKSUM).read_bytes() == _checksum_line(data)
+        if not intact:
+            raise VersionDamaged(f"{folder.name}: {MANIFEST} does not match its SHA-256")
+        if (found := _Format.model_validate_json(data).format) != _FORMAT:
+            raise VersionDamaged(
+                f"{folder.name}: an edition of this program that writes format {found} made it, "
+                f"this one reads {_FORMAT}: index the collection's sources again"
+            )
+        manifest = Manifest.model_validate_json(data)
+    except (OSError, ValidationError) as error:
+        raise VersionDamaged(f"{folder.name}: the manifest cannot be read") from error
+    required = {VECTORS, IDS} if manifest.is_exact else {VECTORS, IDS, INDEX}
+    if missing := required - manifest.files.keys():
+        raise VersionDamaged(f"{folder.name}: the manifest does not list {sorted(missing)}")
+    return manifest
+
+
+def verify_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    """Raises VersionDamaged unless the named files are, byte for byte, what the manifest says."""
+    for name in names:
+        entry = manifest.files[name]
+        try:
+            size = (folder / name).stat().st_size
+            intact = size == entry.size and sha256_of(folder / name) == entry.sha256
+        except OSError as error:
+            raise VersionDamaged(f"{folder.name}: {name} cannot be read") from error
+        if not intact:
+            raise VersionDamaged(f"{folder.name}: {name} does not match its SHA-256")
+
+
+def _checksum_line(data: bytes) -> bytes:
+    return f"{hashlib.sha256(data).hexdigest()}  {MANIFEST}\n".encode()
