@@ -7,8 +7,8 @@ from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from indexer.building.build import BuildOptions
-from indexer.sources.fetch import FetchOptions
 from indexer.sources.options import SourceOptions
+from indexer.sources.web.fetch import FetchOptions
 
 
 class Settings(BaseSettings):

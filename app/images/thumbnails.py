@@ -11,8 +11,8 @@ from indexer.errors import Rejected, SourceError
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.sources import source_of
 from indexer.sources.base import SourceItem
-from indexer.sources.fetch import FetchOptions
 from indexer.sources.options import SourceOptions
+from indexer.sources.web.fetch import FetchOptions
 
 SIZES = (320, 1280)
 """Longest side in pixels: for the grid, and for the larger view."""

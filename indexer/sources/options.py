@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from indexer.sources.fetch import FetchOptions
+from indexer.sources.web.fetch import FetchOptions
 
 
 @dataclass(frozen=True, slots=True)

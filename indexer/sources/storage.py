@@ -11,11 +11,11 @@ from typing import BinaryIO
 
 from indexer.errors import Rejected, RejectReason, SourceError
 from indexer.sources import object_store
-from indexer.sources.answers import Answer
-from indexer.sources.fetch import fetcher_of
 from indexer.sources.files import open_file
 from indexer.sources.locations import HTTP, local_path, scheme_of
 from indexer.sources.options import SourceOptions
+from indexer.sources.web.answers import Answer
+from indexer.sources.web.fetch import fetcher_of
 
 _MAX_COPY = 16 * 1024**3
 

@@ -11,7 +11,7 @@ from app.config import Settings
 from indexer.catalog import db
 from tests.app.command_line import Run, runner
 from tests.app.shop import collection_folder, index, opened, paint, refresh, search
-from tests.indexer.hostile import write_good, write_hostile
+from tests.indexer.pictures.hostile import write_good, write_hostile
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.encoding import encode_texts
 from tests.app.shop import assert_problem
-from tests.indexer.hostile import write_hostile
+from tests.indexer.pictures.hostile import write_hostile
 from tests.tiny_encoder import TinyEncoder
 
 URL = "/v1/embed"

@@ -11,7 +11,7 @@ from indexer.catalog.db import Database
 from indexer.versions.manifest import VECTORS
 from tests.app.command_line import Run, runner
 from tests.app.shop import collection_folder, index, paint
-from tests.indexer.hostile import write_good
+from tests.indexer.pictures.hostile import write_good
 from tests.indexer.versions import flip
 
 

@@ -11,7 +11,7 @@ from app.config import Settings
 from indexer.catalog import db
 from models.types import Embeddings, Pixels
 from tests.app.command_line import runner
-from tests.indexer.hostile import write_good
+from tests.indexer.pictures.hostile import write_good
 from tests.tiny_encoder import TinyEncoder
 
 PICTURES = 300

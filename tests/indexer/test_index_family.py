@@ -15,7 +15,7 @@ from indexer.errors import RecallTooLow
 from indexer.indexing import Indexing, IndexSummary
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
-from tests.indexer.hostile import write_good
+from tests.indexer.pictures.hostile import write_good
 from tests.indexer.runs import active
 from tests.tiny_encoder import TinyEncoder
 

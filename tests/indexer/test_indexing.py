@@ -17,7 +17,7 @@ from indexer.errors import RejectReason
 from indexer.indexing import Indexing
 from indexer.sources.folder import FolderSource
 from models.encoding import encode_texts
-from tests.indexer.hostile import write_good, write_hostile
+from tests.indexer.pictures.hostile import write_good, write_hostile
 from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
 

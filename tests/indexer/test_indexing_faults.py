@@ -29,8 +29,8 @@ from indexer.layout import CollectionFolder
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from indexer.versions.publish import activate
-from tests.indexer.hostile import write_good
 from tests.indexer.listed_source import ListedSource, item, listed, png
+from tests.indexer.pictures.hostile import write_good
 from tests.indexer.runs import active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
 

@@ -31,7 +31,7 @@ from indexer.versions.manifest import (
 from indexer.versions.publish import activate
 from indexer.versions.stats import version_stats
 from indexer.versions.verification import Fault, verify_collection
-from tests.indexer.hostile import write_good
+from tests.indexer.pictures.hostile import write_good
 from tests.indexer.runs import run
 from tests.indexer.versions import flip, hide_damage
 from tests.tiny_encoder import TinyEncoder

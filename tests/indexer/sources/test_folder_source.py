@@ -11,8 +11,8 @@ from indexer.errors import Rejected, RejectReason, SourceError
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.sources.base import SourceItem, SourceReject
 from indexer.sources.folder import FolderSource
-from tests.indexer.hostile import write_good, write_hostile
-from tests.indexer.source_entries import PNG, items, put, reason_of, rejects
+from tests.indexer.pictures.hostile import write_good, write_hostile
+from tests.indexer.sources.source_entries import PNG, items, put, reason_of, rejects
 
 
 def test_every_picture_is_found_in_the_order_of_keys(tmp_path: Path) -> None:

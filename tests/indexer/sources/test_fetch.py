@@ -11,9 +11,9 @@ from email.utils import format_datetime
 import pytest
 
 from indexer.errors import Rejected, RejectReason
-from indexer.sources.fetch import Fetcher, FetchOptions
-from tests.indexer.picture_server import Handler, PictureServer, picture_server
-from tests.indexer.source_entries import FILM, PNG
+from indexer.sources.web.fetch import Fetcher, FetchOptions
+from tests.indexer.sources.picture_server import Handler, PictureServer, picture_server
+from tests.indexer.sources.source_entries import FILM, PNG
 
 LOOPBACK = FetchOptions(
     allowed_networks=("127.0.0.0/8",), read_seconds=5.0, total_seconds=5.0, backoff_seconds=0.001

@@ -20,10 +20,10 @@ import httpx2
 
 from indexer.errors import Rejected, RejectReason
 from indexer.pictures.sniff import SNIFF_BYTES, identify
-from indexer.sources.addresses import AddressPolicy
-from indexer.sources.answers import Answer, answer_of, header, retry_after
-from indexer.sources.connections import Deadline, GuardedBackend, Resolve, deadline, resolve
-from indexer.sources.politeness import Politeness
+from indexer.sources.web.addresses import AddressPolicy
+from indexer.sources.web.answers import Answer, answer_of, header, retry_after
+from indexer.sources.web.connections import Deadline, GuardedBackend, Resolve, deadline, resolve
+from indexer.sources.web.politeness import Politeness
 
 _T = TypeVar("_T")
 

@@ -14,8 +14,8 @@ from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource, SourceItem
 from indexer.sources.options import SourceOptions
-from tests.indexer.hostile import encoded, picture
-from tests.indexer.source_entries import (
+from tests.indexer.pictures.hostile import encoded, picture
+from tests.indexer.sources.source_entries import (
     FILM,
     OTHER_PNG,
     PNG,

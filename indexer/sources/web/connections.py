@@ -14,7 +14,7 @@ from typing import Any
 import httpcore2
 
 from indexer.errors import Rejected, RejectReason
-from indexer.sources.addresses import AddressPolicy
+from indexer.sources.web.addresses import AddressPolicy
 
 SocketOption = (
     tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]

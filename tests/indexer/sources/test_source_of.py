@@ -10,7 +10,7 @@ from indexer.sources.catalogue import CatalogueSource
 from indexer.sources.folder import FolderSource
 from indexer.sources.object_folder import ObjectFolderSource
 from indexer.sources.webdataset.source import WebDatasetSource
-from tests.indexer.source_entries import put
+from tests.indexer.sources.source_entries import put
 
 
 @pytest.mark.parametrize(

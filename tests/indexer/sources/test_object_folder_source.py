@@ -13,7 +13,7 @@ from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.base import SourceItem
 from indexer.sources.options import SourceOptions
-from tests.indexer.source_entries import OTHER_PNG, PNG, items, reason_of, rejects
+from tests.indexer.sources.source_entries import OTHER_PNG, PNG, items, reason_of, rejects
 
 KEYS = ["a.png", "z/1.png", "z/deep/2.png", "신발/빨간 구두 #1.png", "한글.png"]
 

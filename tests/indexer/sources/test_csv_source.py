@@ -7,7 +7,7 @@ import pytest
 from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
-from tests.indexer.source_entries import attributes, is_incomplete, items, put, rejects
+from tests.indexer.sources.source_entries import attributes, is_incomplete, items, put, rejects
 
 
 @pytest.fixture

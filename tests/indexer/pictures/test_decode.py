@@ -7,7 +7,7 @@ from PIL import Image, ImageCms
 from indexer.errors import Rejected, RejectReason
 from indexer.pictures.decode import MAX_PIXELS_CEILING, Decoded, DecodeLimits, decode
 from indexer.pictures.sniff import FORMATS
-from tests.indexer.hostile import encoded, picture
+from tests.indexer.pictures.hostile import encoded, picture
 
 LIMITS = DecodeLimits()
 # Of 255. Two pictures that differ are 60 apart; chroma subsampling alone makes 9.

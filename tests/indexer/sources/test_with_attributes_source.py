@@ -10,7 +10,7 @@ from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.options import SourceOptions
 from indexer.sources.with_attributes import WithAttributes
-from tests.indexer.source_entries import PNG, attributes, items, put, rejects
+from tests.indexer.sources.source_entries import PNG, attributes, items, put, rejects
 
 
 def joined(folder: Path, table: str, name: str = "attributes.csv") -> WithAttributes:

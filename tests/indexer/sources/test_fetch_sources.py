@@ -13,10 +13,10 @@ import pytest
 from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.base import SourceItem
-from indexer.sources.fetch import FetchOptions, fetcher_of
 from indexer.sources.options import SourceOptions
-from tests.indexer.picture_server import Handler, PictureServer, picture_server
-from tests.indexer.source_entries import (
+from indexer.sources.web.fetch import FetchOptions, fetcher_of
+from tests.indexer.sources.picture_server import Handler, PictureServer, picture_server
+from tests.indexer.sources.source_entries import (
     OTHER_PNG,
     PNG,
     attributes,

@@ -16,7 +16,7 @@ from indexer.sources import source_of
 from indexer.sources.base import SourceIncomplete, SourceReject
 from indexer.sources.webdataset.samples import SampleReader
 from indexer.sources.webdataset.tar_members import TarMembers
-from tests.indexer.source_entries import PNG, is_incomplete, items, put, rejects, tar
+from tests.indexer.sources.source_entries import PNG, is_incomplete, items, put, rejects, tar
 
 SHARD = tar(("0001.png", PNG), ("0001.json", b"{}"), ("0002.png", PNG))
 

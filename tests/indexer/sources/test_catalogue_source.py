@@ -15,7 +15,7 @@ import pytest
 from indexer.errors import RejectReason, SourceError
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource, SourceItem
-from tests.indexer.source_entries import (
+from tests.indexer.sources.source_entries import (
     PNG,
     attributes,
     is_incomplete,

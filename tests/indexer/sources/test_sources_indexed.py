@@ -11,8 +11,8 @@ from indexer.catalog.tables import Image
 from indexer.indexing import Indexing, IndexSummary
 from indexer.progress import Silent
 from indexer.sources import source_of
-from tests.indexer.hostile import encoded, picture
-from tests.indexer.source_entries import put, tar
+from tests.indexer.pictures.hostile import encoded, picture
+from tests.indexer.sources.source_entries import put, tar
 from tests.tiny_encoder import TinyEncoder
 
 PICTURES = [encoded(picture(seed), "PNG") for seed in range(3)]

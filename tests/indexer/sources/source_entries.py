@@ -15,7 +15,7 @@ from indexer.sources.base import (
     SourceItem,
     SourceReject,
 )
-from tests.indexer.hostile import encoded, picture
+from tests.indexer.pictures.hostile import encoded, picture
 
 PNG = encoded(picture(), "PNG")
 OTHER_PNG = encoded(picture(1), "PNG")

@@ -15,7 +15,7 @@ from indexer.pictures.decode import NARROW_MARGIN, WIDE_MARGIN, Decoded, DecodeL
 from indexer.room import Room
 from models.encoding import encode_images
 from models.registry import shared_encoder
-from tests.indexer.hostile import encoded, picture
+from tests.indexer.pictures.hostile import encoded, picture
 
 LIMITS = DecodeLimits()
 

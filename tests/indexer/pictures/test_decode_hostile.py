@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from indexer.errors import Rejected
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.pictures.sniff import FORMATS
-from tests.indexer.hostile import encoded, picture, write_good, write_hostile
+from tests.indexer.pictures.hostile import encoded, picture, write_good, write_hostile
 
 LIMITS = DecodeLimits()
 

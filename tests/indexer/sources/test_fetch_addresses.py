@@ -3,7 +3,7 @@
 import pytest
 
 from indexer.errors import SourceError
-from indexer.sources.addresses import AddressPolicy
+from indexer.sources.web.addresses import AddressPolicy
 
 
 @pytest.mark.parametrize(
