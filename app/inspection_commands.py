@@ -18,8 +18,8 @@ from app.errors import InvalidRequest, NotFound
 from app.search.normalize import normalize
 from app.state import open_catalog
 from indexer.backends.faiss_index import open_version
-from indexer.building.calibrate import K
 from indexer.building.calibration_queries import everyday_texts
+from indexer.building.ground_truth import K
 from indexer.catalog.db import Database
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder

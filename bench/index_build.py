@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from bench.index_data import Dataset, load
 from bench.index_memory import PeakMemory, in_fresh_process, watched
 from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
-from indexer.building.index_spec import IndexFamily, choose_spec
-from indexer.building.train import train
+from indexer.building.index_spec import IndexFamily, IndexSpec, choose_spec
 from indexer.layout import CollectionFolder
 from indexer.versions.manifest import INDEX, Manifest, read_manifest
 
@@ -85,14 +84,14 @@ def build(dataset: Dataset, family: IndexFamily, into: Path) -> Build:
 
 
 def build_by_faiss(dataset: Dataset, into: Path) -> Build:
-    """The calls of FAISS that a build comes down to: training as `build` does, then adding the
-    same chunks one after another and writing the file.
+    """What FAISS does by itself with the same factory: training on as many vectors in as many
+    rounds, adding the same chunks one after another, and writing the file.
     """
     faiss.omp_set_num_threads(THREADS)
     vectors, clock = dataset.vectors, _StageClock()
     with watched() as peak:
         clock("train")
-        index = train(choose_spec(*vectors.shape), vectors, BuildOptions().memory_bytes)
+        index = _train_by_faiss(choose_spec(*vectors.shape), vectors)
         clock("add")
         for chunk in chunks_of(vectors):
             index.add(chunk.astype(np.float32))
@@ -100,6 +99,22 @@ def build_by_faiss(dataset: Dataset, into: Path) -> Build:
         faiss.write_index(index, str(into / INDEX))
         stages = clock.stop()
     return Build(into, stages, peak)
+
+
+def _train_by_faiss(spec: IndexSpec, vectors: NDArray[np.float16]) -> faiss.Index:
+    rows = np.random.default_rng(0).choice(len(vectors), spec.train_size, replace=False)
+    index = faiss.index_factory(vectors.shape[1], spec.factory, faiss.METRIC_INNER_PRODUCT)
+    if not spec.is_exact:
+        ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
+        ivf.cp.niter, ivf.cp.max_points_per_centroid = 8, spec.train_size // spec.nlist + 1
+        rotation = faiss.downcast_VectorTransform(index.chain.at(0))
+        rotation.niter, rotation.niter_pq_0, rotation.niter_pq = 4, 8, 2
+        rotation.max_train_points = 20_000
+        rotation.pq = codes = faiss.ProductQuantizer(ivf.d, ivf.pq.M, ivf.pq.nbits)
+        codes.cp.max_points_per_centroid = 256
+        index.train(vectors[np.sort(rows)].astype(np.float32))
+        rotation.pq = None
+    return index
 
 
 class _StageClock:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.index_timing import Answer, singly
-from indexer.building.calibrate import recall_at
+from indexer.building.ground_truth import recall_at
 from models.types import Embeddings
 
 _LEAST_QUERIES, _SECONDS = 200, 0.15

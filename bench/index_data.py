@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from indexer.backends.base import Modality
 from indexer.backends.stored_vectors import map_vectors
-from indexer.building.calibrate import exact_neighbours
+from indexer.building.ground_truth import exact_neighbours
 from models.types import Embeddings
 
 K = 10

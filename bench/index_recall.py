@@ -19,7 +19,8 @@ from bench.index_timing import Answer, Timing, in_turns
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex, open_version
 from indexer.backends.stored_vectors import exact_index
-from indexer.building.calibrate import TARGETS, recall_at
+from indexer.building.calibrate import TARGETS
+from indexer.building.ground_truth import recall_at
 from indexer.versions.manifest import INDEX, CalibrationPoint, Manifest
 from models.types import Embeddings
 

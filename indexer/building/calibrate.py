@@ -12,22 +12,18 @@ One search a number of lists, as deep as ever, therefore tells the recall at eve
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex
+from indexer.building.ground_truth import K, TrueNeighbours, sample_images, true_neighbours
 from indexer.versions.manifest import Calibration, CalibrationPoint
 from models.types import Embeddings
 
 TARGETS = (0.90, 0.95, 0.99)
-K = 10
 _SHALLOWEST, _DEEPENING, _DEEPEST = 1024, 4, 16_384
 _IMAGE_QUERIES = 128
-_CHUNK = 65_536
-_ALIKE = 1e-5
-"""Scores no further apart are equal: float32 sums of the same numbers in another order."""
 _LIST_NS = 1_000.0
 """What a list costs one core before its first code (measured, as the next, at 512 dimensions)."""
 _RERANK_NS = 160.0
@@ -63,78 +59,6 @@ def shortfall(calibration: Calibration, floor: float) -> tuple[Modality, float] 
         if best < floor:
             return modality, best
     return None
-
-
-def sample_images(
-    vectors: NDArray[np.float16], most: int, seed: int = 0
-) -> tuple[Embeddings, NDArray[np.int64]]:
-    """Stored vectors (n, dim), of unit length again, and their rows (n,)."""
-    rows = np.random.default_rng(seed).choice(len(vectors), min(most, len(vectors)), replace=False)
-    rows.sort()
-    sampled = vectors[rows].astype(np.float32)
-    return sampled / np.linalg.norm(sampled, axis=1, keepdims=True), rows
-
-
-def exact_neighbours(
-    vectors: NDArray[np.float16], queries: Embeddings, k: int
-) -> NDArray[np.int64]:
-    """Row numbers (queries, k) of the true nearest, by scanning everything."""
-    best = faiss.ResultHeap(len(queries), k, keep_max=True)
-    for start in range(0, len(vectors), _CHUNK):
-        chunk = vectors[start : start + _CHUNK].astype(np.float32)
-        near = min(k, len(chunk))
-        scores, rows = faiss.knn(queries, chunk, near, metric=faiss.METRIC_INNER_PRODUCT)
-        best.add_result(scores, rows + start)
-    best.finalize()
-    return best.I  # type: ignore[no-any-return]
-
-
-def recall_at(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Share of the true neighbours (queries, k) that are among those found."""
-    hits = [len(np.intersect1d(*pair)) for pair in zip(found, truth, strict=True)]
-    return float(sum(hits) / truth.size)
-
-
-@dataclass(frozen=True)
-class TrueNeighbours:
-    """Of a query. A picture may be there a thousand times: which ten are found is all the same."""
-
-    itself: int
-    """The query's own row, which is no answer; −1: it has none."""
-    rows: NDArray[np.int64]
-    """Shape (K,)."""
-    bar: float
-    """The score of other rows that are as near as the last of these; infinite: there are none."""
-
-    def recall(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What is reached with the first, the first two, … of (n,) rows."""
-        near = np.isin(rows, self.rows) | ((scores >= self.bar) & (rows != self.itself))
-        reached: NDArray[np.float64] = np.minimum(np.cumsum(near), K) / K
-        return reached
-
-
-def true_neighbours(
-    vectors: NDArray[np.float16], queries: Embeddings, itself: NDArray[np.int64]
-) -> list[TrueNeighbours]:
-    """For each of (n, dim), by scanning more than K vectors; `itself` (n,): its row, or −1."""
-    nearest = exact_neighbours(vectors, queries, min(K + 2, len(vectors)))
-    nearest = without(itself, nearest)
-    last, next_best = (
-        np.einsum("qd,qd->q", vectors[nearest[:, at]].astype(np.float32), queries)
-        for at in (K - 1, -1)
-    )
-    is_tied = (nearest.shape[1] > K) & (last - next_best < _ALIKE)
-    bars = np.where(is_tied, last - _ALIKE, np.inf).tolist()
-    return list(map(TrueNeighbours, itself.tolist(), nearest[:, :K], bars))
-
-
-def without(excluded: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """From (queries, k + 1) rows the first k that are not the query's own.
-
-    An image finds itself whatever the setting: that would flatter every measurement.
-    """
-    order = np.argsort(rows == excluded[:, None], axis=1, kind="stable")
-    return np.take_along_axis(rows, order, axis=1)[:, :-1]
 
 
 @dataclass(frozen=True)

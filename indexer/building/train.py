@@ -1,7 +1,7 @@
 """Training an index on a sample of its vectors.
 
 Fewer rounds than FAISS does by default: exact rerank makes them needless (figures in
-docs/decisions/0004-index-family.md). k-means runs on a GPU where FAISS finds one.
+docs/decisions/0004-index-family.md).
 """
 
 from typing import Any
@@ -10,7 +10,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.building.coarse import train_centroids
 from indexer.building.index_spec import MIN_POINTS_PER_CENTROID, IndexFamily, IndexSpec
+from models.types import Embeddings
 
 _KMEANS_ROUNDS = 8
 _ROTATION_ROUNDS = 4
@@ -29,24 +31,19 @@ def train(spec: IndexSpec, vectors: NDArray[np.float16], memory_bytes: int) -> f
     size = min(spec.train_size, max(affordable, needed))
     chosen = np.random.default_rng(_SEED).choice(len(vectors), size, replace=False)
     sample = vectors[np.sort(chosen)].astype(np.float32)
+    centroids = train_centroids(sample, spec.nlist, _KMEANS_ROUNDS, _SEED)
     index = faiss.index_factory(sample.shape[1], spec.factory, faiss.METRIC_INNER_PRODUCT)
     ivf = faiss.downcast_index(faiss.extract_index_ivf(index))
-    ivf.cp.niter = _KMEANS_ROUNDS
-    ivf.cp.max_points_per_centroid = len(sample) // spec.nlist + 1
-    if on_gpu := _clustering_index(sample.shape[1]):
-        ivf.clustering_index = on_gpu
-    quantizer = _limit_rounds(spec, index, ivf)
-    index.train(sample)
-    if quantizer is not None:
-        faiss.downcast_VectorTransform(index.chain.at(0)).pq = None
-    ivf.clustering_index = None
+    if spec.family in {IndexFamily.IVF_PQ, IndexFamily.IVF_PQ8}:
+        centroids = _train_rotation(spec, index, ivf, sample).apply(centroids)
+    ivf.quantizer.add(centroids)
+    index.train(sample)  # the codes: what is trained already is left as it is
     return index
 
 
-def _limit_rounds(spec: IndexSpec, index: Any, ivf: Any) -> faiss.ProductQuantizer | None:
-    """The quantizer that the rotation is trained for: it must outlive the training."""
-    if spec.family not in {IndexFamily.IVF_PQ, IndexFamily.IVF_PQ8}:
-        return None
+def _train_rotation(
+    spec: IndexSpec, index: Any, ivf: Any, sample: Embeddings
+) -> faiss.VectorTransform:
     ivf.pq.cp.niter = _KMEANS_ROUNDS
     if spec.family is IndexFamily.IVF_PQ8:
         # Orders the centroids for a Hamming filter that searches here never use: 90 s by itself.
@@ -55,12 +52,9 @@ def _limit_rounds(spec: IndexSpec, index: Any, ivf: Any) -> faiss.ProductQuantiz
     rotation.niter, rotation.niter_pq_0, rotation.niter_pq = _ROTATION_ROUNDS, _KMEANS_ROUNDS, 2
     rotation.max_train_points = _ROTATION_POINTS
     # FAISS would train the rotation for 8 bits: at 4, recall@10 in 200 was 0.85 instead of 0.91.
-    rotation.pq = quantizer = faiss.ProductQuantizer(ivf.d, ivf.pq.M, ivf.pq.nbits)
+    quantizer = faiss.ProductQuantizer(ivf.d, ivf.pq.M, ivf.pq.nbits)
     quantizer.cp.max_points_per_centroid = _POINTS_PER_CODEWORD
-    return quantizer
-
-
-def _clustering_index(dim: int) -> faiss.Index | None:
-    if not (hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus()):
-        return None
-    return faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(dim))
+    rotation.pq = quantizer
+    rotation.train(sample)
+    rotation.pq = None
+    return rotation

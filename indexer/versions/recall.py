@@ -9,13 +9,8 @@ import numpy as np
 
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex
-from indexer.building.calibrate import (
-    TARGETS,
-    K,
-    TrueNeighbours,
-    sample_images,
-    true_neighbours,
-)
+from indexer.building.calibrate import TARGETS
+from indexer.building.ground_truth import K, TrueNeighbours, sample_images, true_neighbours
 from indexer.versions.manifest import Calibration, CalibrationPoint
 from models.types import Embeddings
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,15 @@ def database_url(tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture
+def _at_a_terminal() -> Iterator[None]:
+    """A shell starts what it runs in the background deaf to Ctrl-C, this suite too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_at_a_terminal")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_told_to_stop_keeps_what_was_finished_and_says_so(
     settings: Settings,

@@ -16,7 +16,7 @@ import pytest
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex, open_version
 from indexer.building.build import BuildOptions
-from indexer.building.calibrate import exact_neighbours, recall_at
+from indexer.building.ground_truth import exact_neighbours, recall_at
 from indexer.building.index_spec import MIN_IVF, IndexFamily
 from indexer.errors import BuildFailed, RecallTooLow, VersionDamaged
 from indexer.versions.manifest import INDEX, LISTS, Manifest

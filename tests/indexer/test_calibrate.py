@@ -7,14 +7,8 @@ import pytest
 
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex, open_version
-from indexer.building.calibrate import (
-    TARGETS,
-    exact_neighbours,
-    recall_at,
-    sample_images,
-    shortfall,
-    without,
-)
+from indexer.building.calibrate import TARGETS, shortfall
+from indexer.building.ground_truth import exact_neighbours, recall_at, sample_images, without
 from indexer.building.index_spec import IndexFamily
 from indexer.versions.manifest import Calibration, CalibrationPoint, Manifest
 from indexer.versions.recall import measure_recall
@@ -107,7 +101,7 @@ def test_the_neighbours_of_many_chunks_are_those_of_all_at_once(
 ) -> None:
     stored, queries = pictures(1000).astype(np.float16), texts(20)
     whole = exact_neighbours(stored, queries, 10)
-    monkeypatch.setattr("indexer.building.calibrate._CHUNK", 7)
+    monkeypatch.setattr("indexer.building.ground_truth._CHUNK", 7)
     np.testing.assert_array_equal(exact_neighbours(stored, queries, 10), whole)
 
 
