@@ -112,8 +112,8 @@ def test_a_prefix_of_nothing_is_not_taken_for_deleted_pictures(bucket: str) -> N
 
 def test_a_catalogue_of_a_bucket_names_its_pictures(bucket: str) -> None:
     put(bucket, "shop/a.png")
-    put(bucket, "shared/b.png", OTHER_PNG)
-    rows = f"image,id\na.png,1\n{bucket}/shared/b.png,2\n../shared/b.png,3\nfile:///a.png,4\n"
+    put(bucket, "beside/b.png", OTHER_PNG)
+    rows = f"image,id\na.png,1\n{bucket}/beside/b.png,2\n../beside/b.png,3\nfile:///a.png,4\n"
     put(bucket, "shop/items.csv", rows.encode())
     source = source_of(f"{bucket}/shop/items.csv")
     assert [source.read(item) for item in items(source)] == [PNG, OTHER_PNG]
