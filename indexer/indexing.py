@@ -16,13 +16,14 @@ from indexer.building.calibrate import shortfall
 from indexer.building.index_spec import IndexFamily, choose_spec
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Collection
+from indexer.catalog.tables import Collection, IndexVersion
 from indexer.embedding.known import Known, read_known
 from indexer.embedding.run import EmbedOptions, EmbedRun, EmbedSummary
 from indexer.errors import CollectionExists, SourceError, VersionDamaged
 from indexer.layout import CollectionFolder
 from indexer.progress import Progress
 from indexer.sources.base import ImageSource
+from indexer.versions.manifest import read_manifest
 from indexer.versions.publish import collect_garbage, publish
 from indexer.versions.verified import read_verified
 from models.encoder_pool import EncoderPool, pool_of
@@ -151,21 +152,27 @@ class Indexing:
                 repository.bump_change_number(session, collection_id)
         with self._database.read() as session:
             owner = session.get_one(Collection, collection_id)
-            if _is_current(session, owner, encoder) and self._is_servable(owner, folder, aims):
+            if (
+                _is_current(session, owner, encoder)
+                and _is_servable(owner, folder)
+                and self._is_as_asked(repository.versions(session, collection_id), folder, aims)
+            ):
                 return None
             source = build_input(session, owner, folder, encoder, known.usable_shards, lost, aims)
         if not len(source.ids):
             raise SourceError("no image can be read and embedded now: nothing is published")
         return build_version(folder, source, self._build, lambda stage: progress.start(stage, None))
 
-    def _is_servable(self, owner: Collection, folder: CollectionFolder, aims: IndexAims) -> bool:
-        """Whether the active version's files are what they should be, and its index what is
-        asked for; also where there is no version.
+    def _is_as_asked(
+        self, versions: Sequence[IndexVersion], folder: CollectionFolder, aims: IndexAims
+    ) -> bool:
+        """Whether the newest of the versions is of the family and the recall that are asked for;
+        also where there is none.
         """
-        if owner.active_version is None:
+        if not versions:
             return True
         try:
-            manifest, _ = read_verified(folder.version(owner.active_version.name))
+            manifest = read_manifest(folder.version(versions[0].name))
         except VersionDamaged as error:
             logger.warning("building anew: %s", error)
             return False
@@ -200,3 +207,15 @@ def _is_current(session: Session, owner: Collection, encoder: Encoder) -> bool:
         versions[0].change_number == owner.change_number
         and versions[0].encoder_fingerprint == encoder.spec.fingerprint
     )
+
+
+def _is_servable(owner: Collection, folder: CollectionFolder) -> bool:
+    """Whether the active version's files are what they should be; also where there is none."""
+    if owner.active_version is None:
+        return True
+    try:
+        read_verified(folder.version(owner.active_version.name))
+    except VersionDamaged as error:
+        logger.warning("building anew: %s", error)
+        return False
+    return True

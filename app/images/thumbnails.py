@@ -19,15 +19,12 @@ SIZES = (320, 1280)
 
 MEDIA_TYPE = "image/webp"
 _QUALITY = 82
-_DEFAULT_FETCH = FetchOptions()
 
 
 class Thumbnails:
     """Made in `folder` from originals within `limits`, fetched anew with `fetch` if need be."""
 
-    def __init__(
-        self, folder: Path, limits: DecodeLimits, fetch: FetchOptions = _DEFAULT_FETCH
-    ) -> None:
+    def __init__(self, folder: Path, limits: DecodeLimits, fetch: FetchOptions) -> None:
         self._folder = folder
         self._limits = limits
         self._options = SourceOptions(limits.max_bytes, fetch)

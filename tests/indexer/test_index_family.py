@@ -13,8 +13,10 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.errors import RecallTooLow
 from indexer.indexing import Indexing, IndexSummary
+from indexer.layout import CollectionFolder
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
+from indexer.versions.publish import activate
 from tests.indexer.pictures.hostile import write_good
 from tests.indexer.runs import active
 from tests.tiny_encoder import TinyEncoder
@@ -50,6 +52,19 @@ def test_a_family_is_kept_until_another_is_asked_for(indexing: Indexing, many: P
     assert (other.published, other.images.embedded, other.factory) == (True, 0, "IVF4,RaBitQ")
     Image.new("RGB", (9, 9), "white").save(many / "white.png")
     assert run(indexing, many).factory == "IVF4,RaBitQ"
+
+
+def test_a_rollback_to_another_family_holds_until_there_is_something_new(
+    indexing: Indexing, many: Path, database: Database, data_dir: Path
+) -> None:
+    before = run(indexing, many, IndexFamily.IVF_SQ8)
+    run(indexing, many, IndexFamily.IVF_RABITQ)
+    with database.read() as session:
+        folder = CollectionFolder.of(data_dir, repository.collection(session, "shop"))
+    assert before.version is not None
+    activate(database, folder, "shop", before.version)
+    again = run(indexing, many)
+    assert (again.published, again.version) == (False, before.version)
 
 
 def test_an_index_that_misses_its_recall_leaves_the_old_one_serving(
