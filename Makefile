@@ -52,6 +52,8 @@ bench: $(VENV)/.develops
 	for name in encoder batching service whole_service pipeline; do \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
+	$(BIN)/python -m bench.living --images 2000 --swaps 5 --writes 50
+	$(BIN)/python -m bench.crashes --writes 400 --kills 10
 	$(BIN)/python -m bench.index --rows 100000 --sizes 10000 100000 --peer-rows 20000 --family-rows 20000
 
 eval: $(VENV)/.runs

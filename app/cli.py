@@ -14,20 +14,25 @@ from app import encoder, server
 from app.arguments import AsJson, CollectionOption
 from app.collections import service as collections_service
 from app.config import Settings
-from app.console import console, print_json, print_table
+from app.console import TerminalProgress, console, print_json, print_table
 from app.embedders import encoder_options
 from app.failures import one_line_failures
 from app.index_command import SEE_ALSO, index, index_into
+from app.indexing import open_indexing
 from app.inspection_commands import recall, stats, verify
+from app.jobs.child import WorkerProcess
+from app.jobs_command import SEE_ALSO as SEE_ALSO_OF_JOBS
+from app.jobs_command import cancel_job, jobs, list_jobs
+from app.keys_command import keys_cli
 from app.models_command import card_as_dict, print_cards
 from app.search.schemas import SearchRequest, SearchResponse
 from app.search.service import search as run_search
 from app.state import open_catalog, open_state
+from app.versions import service as versions_service
 from indexer.catalog import db
 from indexer.errors import SourceError
 from indexer.evaluate import evaluate as evaluate_folder
 from indexer.sources import source_of
-from indexer.versions.publish import activate as activate_version
 from models.model_cards import all_cards
 from models.registry import shared_encoder
 from models.worker.server import Address
@@ -56,10 +61,14 @@ versions_cli = typer.Typer(help="Index versions of a collection.", no_args_is_he
 cli.add_typer(database_cli, name="db")
 cli.add_typer(collections_cli, name="collections")
 cli.add_typer(versions_cli, name="versions")
+cli.add_typer(keys_cli, name="keys")
 cli.command("index", epilog=SEE_ALSO)(index)
 cli.command("index stats")(stats)
 cli.command("index verify")(verify)
 cli.command("index recall")(recall)
+cli.command("jobs", epilog=SEE_ALSO_OF_JOBS)(jobs)
+cli.command("jobs list")(list_jobs)
+cli.command("jobs cancel")(cancel_job)
 
 DEMO = "demo"
 
@@ -89,7 +98,8 @@ def demo(
     db.upgrade(settings.database_url)
     source = source_of(str(photos or _sample_photos()), options=settings.source_options())
     index_into(settings, DEMO, source, settings.model, settings.recall, sole_source=True)
-    server.run(settings)
+    with WorkerProcess():
+        server.run(settings)
 
 
 @database_cli.command("upgrade")
@@ -222,13 +232,13 @@ def delete_collection(
     images = collections_service.show(database, name).images
     if not yes:
         typer.confirm(f"Delete {name} with {images} images?", abort=True)
-    collections_service.delete(database, settings.data_dir, name)
+    collections_service.delete(database, settings.data_dir, name, settings.lease_seconds)
 
 
 @versions_cli.command("list")
 def list_versions(name: str, *, as_json: AsJson = False) -> None:
     """The versions of collection NAME, newest first."""
-    views = collections_service.versions(open_catalog(Settings()), name)
+    views = versions_service.list_all(open_catalog(Settings()), name)
     if as_json:
         print_json([view.model_dump(mode="json") for view in views])
     else:
@@ -242,9 +252,11 @@ def list_versions(name: str, *, as_json: AsJson = False) -> None:
 def activate(name: str, version: str) -> None:
     """Serve VERSION of collection NAME: a rollback, or the way back."""
     settings = Settings()
-    database = open_catalog(settings)
-    folder = collections_service.folder_of(database, settings.data_dir, name)
-    activate_version(database, folder, name, version)
+    options = encoder_options(settings)
+    with TerminalProgress() as progress:
+        open_indexing(settings, open_catalog(settings)).activate(
+            name, version, lambda model: shared_encoder(model, options), progress
+        )
     console.print(f"{name} serves {version}")
 
 

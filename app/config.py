@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.auth.origins import Origins
 from indexer.building.build import BuildOptions
 from indexer.sources.options import SourceOptions
 from indexer.sources.web.fetch import FetchOptions
@@ -55,12 +56,31 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on")
-    auth: Literal["off"] = Field("off", description="`off`: every caller may do everything")
+    auth: Literal["off", "on"] = Field(
+        "off", description="`on`: callers show a key; `off`: every caller may do everything"
+    )
     allow_open: bool = Field(
         default=False, description="Let the server listen beyond loopback with `auth` off"
     )
+    requests_per_minute: int = Field(
+        0,
+        ge=0,
+        description="Of a key without a limit of its own, a process; over it: 429; 0: any",
+    )
+    cors_origins: Origins = Field(
+        [], description="Origins whose pages may call the API from a browser; empty: none"
+    )
     max_body_bytes: int = Field(
         32 * 1024 * 1024, gt=0, description="Largest request body, in bytes; over it: 413"
+    )
+    max_batch_bytes: int = Field(
+        1024**3, gt=0, description="The same of `images:batch`, whose lines are bodies each"
+    )
+    receive_timeout_seconds: float = Field(
+        20.0, gt=0, description="A client silent for so long in the middle of a request is cut off"
+    )
+    receive_min_bytes_per_second: int = Field(
+        1024, ge=0, description="So is one whose body arrives more slowly than this, on average"
     )
     allowed_hosts: list[str] = Field(
         ["localhost", "127.0.0.1", "[::1]"],
@@ -68,7 +88,15 @@ class Settings(BaseSettings):
     )
 
     refresh_seconds: float = Field(
-        0.5, gt=0, description="How often a server looks for a newly published version"
+        0.5, gt=0, description="How often a server looks for what was written or published"
+    )
+    delta_max_images: int = Field(
+        100_000,
+        gt=0,
+        description="Images beside its index that a server keeps in memory of a collection",
+    )
+    reindex_after_changes: int = Field(
+        10_000, ge=0, description="So many images beside the index have it built anew; 0: never"
     )
     decode_threads: int = Field(0, ge=0, description="Decode threads of `index`; 0: one a core")
     batch_size: int = Field(32, gt=0, description="Images a forward pass while indexing")
@@ -95,6 +123,17 @@ class Settings(BaseSettings):
         4096, ge=256, description="Memory that building an index may take for its lists"
     )
     keep_versions: int = Field(3, ge=1, description="Index versions kept for rollback")
+    lease_seconds: float = Field(
+        30.0,
+        ge=1,
+        description="A process silent for so long loses the collection that it writes",
+    )
+    switch_wait_seconds: float = Field(
+        60.0, ge=0, description="How long a new version waits for servers to open it, at most"
+    )
+    job_attempts: int = Field(
+        3, ge=1, description="How often a job is begun whose worker dies, in all"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written"
     )

@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from indexer.errors import RejectReason
-from indexer.indexing import IndexSummary
+from indexer.indexing_run import IndexSummary
 
 console = Console(stderr=True)
 """Everything but results goes to standard error, so that results can be piped."""

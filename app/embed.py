@@ -10,6 +10,8 @@ from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.auth.route import GuardedRoute
+from app.auth.scopes import Scope, needs
 from app.errors import InvalidRequest
 from app.search.normalize import normalize
 from app.search.schemas import QueryText
@@ -20,7 +22,7 @@ from indexer.pictures.decode import DecodeLimits, decode
 from models.errors import InvalidInput, UnknownModel
 from models.types import Embedder, Embeddings
 
-router = APIRouter(prefix="/v1", tags=["embed"])
+router = APIRouter(prefix="/v1", tags=["embed"], route_class=GuardedRoute)
 
 MAX_ITEMS = 64
 
@@ -52,6 +54,7 @@ class EmbedResponse(BaseModel):
 
 
 @router.post("/embed")
+@needs(Scope.READ)
 async def embed(state: AppState, request: EmbedRequest) -> EmbedResponse:
     settings = state["settings"]
     embedder = await run_in_threadpool(_embedder, state, request.model)

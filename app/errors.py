@@ -2,14 +2,21 @@
 
 Problem                what this package itself raises
 ├── NotFound           no such image, no such page
+├── Unauthorized       no key, or none that is known
+├── Forbidden          the key may do less than this
+├── RateLimited        the key was used too often
 ├── InvalidRequest     the request is well-formed, what it asks for makes no sense
-└── NotReady           the collection cannot be searched just now
+├── UnsupportedMedia   the body is of a kind that is not read here
+├── AtCapacity         as many pictures are under way as memory is set aside for
+├── StorageFailed      the disk takes no file just now
+└── NotReady           the collection cannot be searched, or written, just now
 
-BodyTooLarge stands apart: it is raised while the body is read, where frameworks let only an
+BodyRefused stands apart: it is raised while the body is read, where frameworks let only an
 HTTPException through.
 """
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -25,6 +32,7 @@ from indexer.errors import (
     CollectionBusy,
     CollectionExists,
     IndexerError,
+    LeaseLost,
     Rejected,
     UnknownCollection,
     UnknownVersion,
@@ -45,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
 
+_NO_CATALOG = "the catalog's database cannot be used just now; the reason was logged"
+_UNEXPECTED = "an unexpected error; it was logged"
+
 _MAX_ERRORS = 20
 _MAX_FIELD = 200
 """Characters of a field's name: unknown ones are the client's own, of any length."""
@@ -53,6 +64,9 @@ _MAX_FIELD = 200
 class Problem(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal_error"
+    headers: Mapping[str, str] = {}
+    members: Mapping[str, Any] = {}
+    """What the answer's body says besides."""
 
 
 class NotFound(Problem):
@@ -60,9 +74,44 @@ class NotFound(Problem):
     code = "not_found"
 
 
+class Unauthorized(Problem):
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class Forbidden(Problem):
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+
+
+class RateLimited(Problem):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "rate_limited"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(retry_after)}
+
+
 class InvalidRequest(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid_request"
+
+
+class UnsupportedMedia(Problem):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported_media_type"
+
+
+class AtCapacity(Problem):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "overloaded"
+
+
+class StorageFailed(Problem):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "storage_failed"
 
 
 class NotReady(Problem):
@@ -70,12 +119,24 @@ class NotReady(Problem):
     code = "not_ready"
 
 
-class BodyTooLarge(HTTPException):
+class BodyRefused(HTTPException):
+    """The rest of the body is not read: no other request can follow it on the connection."""
+
+    status: HTTPStatus
+    code: str
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(self.status, detail, {"Connection": "close"})
+
+
+class BodyTooLarge(BodyRefused):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     code = "body_too_large"
 
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(self.status, f"a request body is at most {max_bytes} bytes")
+
+class BodyTooSlow(BodyRefused):
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "request_timeout"
 
 
 _STATUS_OF: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -83,6 +144,7 @@ _STATUS_OF: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownVersion: (HTTPStatus.NOT_FOUND, "unknown_version"),
     CollectionExists: (HTTPStatus.CONFLICT, "collection_exists"),
     CollectionBusy: (HTTPStatus.CONFLICT, "collection_busy"),
+    LeaseLost: (HTTPStatus.SERVICE_UNAVAILABLE, "lease_lost"),
     VersionDamaged: (HTTPStatus.SERVICE_UNAVAILABLE, "version_damaged"),
     Rejected: (HTTPStatus.UNPROCESSABLE_ENTITY, "image_rejected"),
     UnknownModel: (HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_model"),
@@ -101,7 +163,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ModelError, _domain_error)
     app.add_exception_handler(CatalogError, _catalog_error)
     app.add_exception_handler(SQLAlchemyError, _catalog_error)
-    app.add_exception_handler(BodyTooLarge, _body_too_large)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
@@ -122,41 +183,54 @@ def problem_response(status: HTTPStatus, code: str, detail: str, **members: Any)
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+def reason_of(item: Mapping[str, Any]) -> str:
+    """Of one of pydantic's errors, without its word for a validator of ours."""
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def described(error: Exception) -> tuple[HTTPStatus, str, str]:
+    """Status, code and detail, for who answers with something else than a problem+json."""
+    match error:
+        case Problem():
+            return error.status, error.code, str(error)
+        case BodyRefused():
+            return error.status, error.code, error.detail
+        case HTTPException():
+            status = HTTPStatus(error.status_code)
+            return status, status.name.lower(), str(error.detail)
+        case CatalogError() | SQLAlchemyError():
+            return HTTPStatus.SERVICE_UNAVAILABLE, "catalog_unavailable", _NO_CATALOG
+    for kind in type(error).__mro__:
+        if kind in _STATUS_OF:
+            return *_STATUS_OF[kind], str(error)
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", _UNEXPECTED
+
+
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 - Starlette's signature is wider than its calls
-    return problem_response(error.status, error.code, str(error))
+    response = problem_response(*described(error), **error.members)
+    response.headers.update(error.headers)
+    return response
 
 
 async def _domain_error(_: Request, error: Exception) -> JSONResponse:
-    for kind in type(error).__mro__:
-        if kind in _STATUS_OF:
-            status, code = _STATUS_OF[kind]
-            response = problem_response(status, code, str(error))
-            if isinstance(error, Overloaded):
-                response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
-            return response
-    return await _unexpected(_, error)
+    if not any(kind in _STATUS_OF for kind in type(error).__mro__):
+        return await _unexpected(_, error)
+    response = problem_response(*described(error))
+    if isinstance(error, Overloaded):
+        response.headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    return response
 
 
 async def _catalog_error(request: Request, error: Exception) -> JSONResponse:
     """The reason names servers, users and statements: it is for the log."""
-    logger.error("%s %s failed: %s", request.method, request.url.path, error)
-    return problem_response(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "catalog_unavailable",
-        "the catalog's database cannot be used just now; the reason was logged",
-    )
-
-
-async def _body_too_large(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, BodyTooLarge)  # noqa: S101 - as above
-    return problem_response(error.status, error.code, error.detail)
+    logger.error("%s %r failed: %s", request.method, request.scope["path"], error)
+    return problem_response(*described(error))
 
 
 async def _http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
-    status = HTTPStatus(error.status_code)
-    response = problem_response(status, status.name.lower(), str(error.detail))
+    response = problem_response(*described(error))
     response.headers.update(error.headers or {})
     return response
 
@@ -167,7 +241,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     errors = [
         {
             "field": _encodable(".".join(str(part) for part in item["loc"])[:_MAX_FIELD]),
-            "message": _encodable(item["msg"]),
+            "message": _encodable(reason_of(item)),
         }
         for item in error.errors()[:_MAX_ERRORS]
     ]
@@ -178,10 +252,8 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "an unexpected error; it was logged"
-    )
+    logger.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
+    return problem_response(*described(error))
 
 
 def _encodable(text: str) -> str:

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.console import console
-from app.errors import Problem
+from app.errors import Problem, reason_of
 from indexer.errors import IndexerError
 from models.errors import ModelError
 
@@ -40,4 +40,4 @@ def _fail(message: str) -> NoReturn:
 
 
 def _setting_problem(item: ErrorDetails) -> str:
-    return f"NOONGIL_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}"
+    return f"NOONGIL_{'__'.join(map(str, item['loc'])).upper()}: {reason_of(item)}"

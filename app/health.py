@@ -6,14 +6,17 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from app.auth.route import GuardedRoute
+from app.auth.scopes import Scope, needs
 from app.errors import NotReady
 from app.state import AppState
 from indexer.catalog.db import require_current
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=GuardedRoute)
 
 
 @router.get("/healthz")
+@needs(Scope.OPEN)
 async def alive(state: AppState) -> dict[str, str]:
     """503 where only a restart helps."""
     if lost := state["embedders"].lost:
@@ -22,6 +25,7 @@ async def alive(state: AppState) -> dict[str, str]:
 
 
 @router.get("/readyz")
+@needs(Scope.OPEN)
 def ready(state: AppState) -> JSONResponse:
     """200 when the database answers and the encoder answers, and every
     indexed collection can be searched.
@@ -38,5 +42,6 @@ def ready(state: AppState) -> JSONResponse:
 
 
 @router.get("/metrics")
+@needs(Scope.READ)
 def metrics(state: AppState) -> Response:
     return Response(generate_latest(state["metrics"].registry), media_type=CONTENT_TYPE_LATEST)

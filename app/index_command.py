@@ -13,13 +13,12 @@ from app.collections.schemas import CollectionName
 from app.config import Settings
 from app.console import TerminalProgress, print_json, print_summary, summary_as_dict
 from app.embedders import encoder_options
+from app.indexing import open_indexing
 from app.state import open_catalog
 from indexer.building.index_spec import IndexFamily
 from indexer.catalog import db
-from indexer.embedding.run import EmbedOptions
 from indexer.errors import UnknownCollection
-from indexer.indexing import Indexing, IndexSummary
-from indexer.pictures.decode import DecodeLimits
+from indexer.indexing_run import IndexSummary
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
 from indexer.sources.with_attributes import WithAttributes
@@ -92,13 +91,7 @@ def index_into(
 ) -> IndexSummary:
     """Run, showing progress and a summary."""
     started = time.monotonic()
-    run = Indexing(
-        open_catalog(settings),
-        settings.data_dir,
-        _embed_options(settings),
-        settings.keep_versions,
-        settings.build_options(),
-    )
+    run = open_indexing(settings, open_catalog(settings))
     options = encoder_options(settings)
     encoder = shared_encoder(model, options)
     with TerminalProgress() as progress, pool_of(encoder, settings.index_devices, options) as pool:
@@ -120,15 +113,6 @@ def _source(settings: Settings, source: str, attributes: str | None) -> ImageSou
     options = settings.source_options()
     opened = source_of(source, options=options)
     return WithAttributes(opened, attributes, options) if attributes else opened
-
-
-def _embed_options(settings: Settings) -> EmbedOptions:
-    return EmbedOptions(
-        limits=DecodeLimits(settings.max_image_bytes, settings.max_image_pixels),
-        threads=settings.decode_threads,
-        batch_size=settings.batch_size,
-        memory_bytes=settings.index_memory_mb * 1024**2,
-    )
 
 
 def _defaults_of(settings: Settings, collection: str) -> tuple[str, float]:

@@ -1,61 +1,45 @@
 """The application: its routes, its guards, its life."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-
 from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 
 from app import embed, errors, health, web
+from app.auth import cors, openapi
+from app.auth import endpoints as keys
+from app.auth.cross_site import OriginGuard
+from app.auth.route import require_guarded
 from app.collections import endpoints as collections
 from app.config import Settings
-from app.guards import BodyLimit, HeadAsGet, HostGuard
+from app.guards import BodyLimit, HeadAsGet, HostGuard, PathGuard
 from app.images import endpoints as images
+from app.jobs import endpoints as jobs
 from app.search import endpoints as search
-from app.serving import Serving
-from app.state import State, open_state
-
-logger = logging.getLogger(__name__)
+from app.state import open_state
+from app.versions import endpoints as versions
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_state(settings) as state:
-            refresher = asyncio.create_task(_refresh_forever(state["serving"], settings))
-            yield state
-            refresher.cancel()
-            with suppress(asyncio.CancelledError):
-                await refresher
-
     app = FastAPI(
         title="Noongil",
         summary="Semantic image search in Korean and English",
         version="0.1.0",
-        lifespan=lifespan,
+        lifespan=lambda _: open_state(settings, follow=True),
     )
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, settings.max_body_bytes, settings.max_batch_bytes)
     app.add_middleware(HeadAsGet)
-    if not settings.allow_open:
-        app.add_middleware(HostGuard, allowed=settings.allowed_hosts)
+    app.add_middleware(PathGuard)
+    if settings.auth == "off" and not settings.allow_open:
+        hosts = settings.allowed_hosts
+        app.add_middleware(OriginGuard, hosts=hosts, origins=settings.cors_origins)
+        app.add_middleware(HostGuard, allowed=hosts)
     errors.install(app)
     search.mount_search(app)
     # Search before images: `…/similar` and `…/thumbnail` are tried before `…/{id}`.
-    for router in (health, collections, search, images, embed, web):
+    for router in (health, collections, search, images, embed, jobs, versions, keys, web):
         app.include_router(router.router)
     web.mount_static(app)
+    require_guarded(app)
+    openapi.describe_keys(app)
+    cors.allow_origins(app, settings.cors_origins)
     return app
-
-
-async def _refresh_forever(serving: Serving, settings: Settings) -> None:
-    while True:
-        await asyncio.sleep(settings.refresh_seconds)
-        try:
-            await run_in_threadpool(serving.refresh)
-        except Exception:
-            # What is open goes on serving, and the next look may succeed.
-            logger.exception("cannot look for new versions")

@@ -23,10 +23,28 @@ class Metrics:
             ["collection"],
             registry=self.registry,
         )
+        self.delta_images = Gauge(
+            "noongil_delta_images",
+            "Images searched beside the version: what changed since it was made",
+            ["collection"],
+            registry=self.registry,
+        )
+        self.delta_behind = Gauge(
+            "noongil_delta_behind",
+            "Changes that did not fit beside the version, and wait for the next index",
+            ["collection"],
+            registry=self.registry,
+        )
         self.active_version = Gauge(
             "noongil_active_version",
             "1 for the version being served",
             ["collection", "version"],
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "noongil_refused_requests_total",
+            "Requests refused for their key: unauthorized, forbidden, rate_limited",
+            ["reason"],
             registry=self.registry,
         )
         self.rejected = Counter(

@@ -1,13 +1,17 @@
 """Run the application under uvicorn."""
 
+import logging
 import os
 import socket
 from contextlib import closing
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 
+from app.auth import service as keys
 from app.config import Settings
+from app.connections.protocol import HttpConnection
 from app.console import console
 from app.embedders import encoder_options
 from app.errors import Problem
@@ -16,6 +20,8 @@ from indexer.catalog.db import Database, require_current
 from models.batching.memory import settle_memory
 from models.registry import shared_encoder
 from models.worker.link import require_worker_url
+
+logger = logging.getLogger(__name__)
 
 
 class CannotServe(Problem):
@@ -35,29 +41,31 @@ def run(settings: Settings, workers: int = 1) -> None:
     # What would fail within uvicorn, as a traceback, fails here as a line.
     with closing(Database(settings.database_url)) as database:
         require_current(database)
+        if settings.auth == "on" and not keys.has_working_key(database):
+            logger.warning(
+                "there is no key that works, so nobody can call the API: make one by "
+                "`noongil keys create --name NAME --scope admin`"
+            )
     if workers == 1:
         if not settings.encoder_url:
             shared_encoder(settings.model, encoder_options(settings))
-        config = uvicorn.Config(
-            create_app(settings),
-            settings.host,
-            settings.port,
-            log_level=settings.log_level,
-            access_log=settings.log_level == "debug",
-        )
-        _Announcing(config).run()
+        _Announcing(uvicorn.Config(create_app(settings), **options(settings))).run()
         return
     # The processes read their settings from the environment, as this one did.
     os.environ["NOONGIL_HOST"] = settings.host
-    uvicorn.run(
-        "app.main:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        log_level=settings.log_level,
-        access_log=settings.log_level == "debug",
-    )
+    uvicorn.run("app.main:create_app", factory=True, workers=workers, **options(settings))
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told, of one process and of several."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "http": HttpConnection,
+        "ws": "none",
+        "log_level": settings.log_level,
+        "access_log": settings.log_level == "debug",
+    }
 
 
 def require_free(host: str, port: int) -> None:

@@ -1,5 +1,6 @@
 """What the application holds while it runs, and how endpoints get at it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict, cast
@@ -7,11 +8,17 @@ from typing import Annotated, TypedDict, cast
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from app.auth.guard import Guard, open_guard
 from app.config import Settings
 from app.embedders import Embedders
+from app.images.intake import Intake
 from app.images.thumbnails import Thumbnails
+from app.images.writer import ImageWriter
+from app.jobs.metrics import JobMetrics
+from app.jobs.queue import JobQueue
 from app.metrics import Metrics
 from app.serving import Serving
+from app.serving.measuring import Measuring
 from indexer.catalog.db import Database, require_current
 from indexer.pictures.decode import DecodeLimits
 
@@ -22,36 +29,52 @@ class State(TypedDict):
     embedders: Embedders
     serving: Serving
     thumbnails: Thumbnails
+    writer: ImageWriter
     metrics: Metrics
+    queue: JobQueue
+    guard: Guard | None
+    """None where every caller may do everything."""
 
 
 @asynccontextmanager
-async def open_state(settings: Settings) -> AsyncIterator[State]:
+async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterator[State]:
     """The model loaded, the versions open. Raises CatalogError, ModelError: what cannot work
     does not start.
+
+    `follow`: go on following the catalog, and be known there as a server.
     """
     database = Database(settings.database_url)
     metrics = Metrics()
+    metrics.registry.register(JobMetrics(database))
+    queue = JobQueue(settings)
     embedders = Embedders(settings, metrics)
-    serving = Serving(database, settings.data_dir, embedders, metrics)
+    measuring = Measuring(asyncio.get_running_loop())
+    serving = Serving(database, settings, embedders, metrics, measuring)
+    intake = Intake(settings, database, embedders, metrics)
     try:
         require_current(database)
         await embedders.open()
-        serving.refresh()
+        if follow:  # before anything is opened: a switch waits for this server too
+            serving.start()
+        await run_in_threadpool(serving.refresh)
         limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
-        yield State(
-            settings=settings,
-            database=database,
-            embedders=embedders,
-            serving=serving,
-            thumbnails=Thumbnails(
-                settings.data_dir / "thumbnails", limits, settings.source_options().fetch
-            ),
-            metrics=metrics,
-        )
+        async with open_guard(settings, database, metrics) as guard:
+            yield State(
+                settings=settings,
+                database=database,
+                embedders=embedders,
+                serving=serving,
+                thumbnails=Thumbnails(settings.data_dir, limits, settings.source_options().fetch),
+                writer=ImageWriter(database, intake, serving),
+                metrics=metrics,
+                queue=queue,
+                guard=guard,
+            )
     finally:
+        intake.close()
         await run_in_threadpool(serving.close)
         await embedders.close()
+        queue.close()
         database.close()
 
 

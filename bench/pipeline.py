@@ -29,9 +29,10 @@ from bench.pictures import jpeg, picture, write_pictures
 from bench.random_model import save_random
 from indexer.catalog import db, repository
 from indexer.catalog.db import Database
-from indexer.embedding.known import read_known
+from indexer.embedding.known import Known, read_embedded
 from indexer.embedding.run import EmbedOptions, EmbedRun
 from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
@@ -92,23 +93,18 @@ class Collection:
             owner = repository.add_collection(session, "bench", "bench", spec, 0.95)
         self._id = owner.id
         self._folder = CollectionFolder.of(folder, owner)
+        self._folder.create()
 
     def run(self, photos: Path, encoder: Timed) -> float:
         """Seconds of embedding what is new."""
         source, options = FolderSource(photos), EmbedOptions(DecodeLimits(), batch_size=BATCH)
         started = time.perf_counter()
-        with self._folder.lock(), pool_of(encoder) as pool:
-            known = read_known(
-                self._database,
-                self._id,
-                self._folder,
-                source.uri,
-                encoder.spec.fingerprint,
-                Silent(),
+        with hold(self._database, self._id) as lease, pool_of(encoder) as pool:
+            embedded = read_embedded(
+                self._database, self._id, self._folder, encoder.spec.fingerprint, Silent()
             )
-            EmbedRun(
-                self._database, self._folder, encoder, pool, source, known, options, Silent()
-            ).run()
+            known = Known(embedded, source.uri, sole_source=False)
+            EmbedRun(lease, self._folder, encoder, pool, source, known, options, Silent()).run()
         return time.perf_counter() - started
 
 

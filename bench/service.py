@@ -32,7 +32,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -45,6 +45,7 @@ from rich.table import Table
 from app.config import Settings
 from app.main import create_app
 from app.search.schemas import SearchRequest, SearchResponse
+from app.server import options
 from bench.load import Outcome, drive, post
 from indexer.catalog import db
 from indexer.catalog.db import Database
@@ -53,6 +54,7 @@ from indexer.indexing import Indexing
 from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
+from indexer.writing import IndexingOptions
 from models.encoding import encode_texts
 from models.registry import load_encoder
 
@@ -124,7 +126,7 @@ def indexed(folder: Path) -> Settings:
     db.upgrade(settings.database_url)
     with contextlib.closing(Database(settings.database_url)) as database:
         options = EmbedOptions(DecodeLimits(), threads=1, batch_size=32)
-        indexing = Indexing(database, settings.data_dir, options, keep_versions=1)
+        indexing = Indexing(database, settings.data_dir, IndexingOptions(options))
         source, encoder = FolderSource(folder / "pictures"), load_encoder("starter")
         indexing.run("bench", source, encoder, Silent(), recall=0.95)
     return settings
@@ -176,16 +178,16 @@ def serve_bare(port: int, answer: bytes) -> None:
     async def search(_: SearchRequest) -> SearchResponse:
         return held
 
-    _serve(app, port)
+    _serve(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 
 def serve_real(port: int, settings: Settings) -> None:
-    _serve(create_app(settings), port)
+    _serve(create_app(settings), **{**options(settings), "port": port, "log_level": "warning"})
 
 
-def _serve(app: FastAPI, port: int) -> None:
+def _serve(app: FastAPI, **how: Any) -> None:
     os.sched_setaffinity(0, {SERVER_CORE})
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(app, **how)
 
 
 def _listens(port: int) -> bool:

@@ -5,6 +5,7 @@ form of ISO 8601 that `isoformat` writes, in UTC where they came with a zone: of
 both dates, both local times or both in UTC, the earlier one sorts first as a text.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from indexer.errors import Rejected, RejectReason
 
@@ -161,3 +162,8 @@ def _description(value: object) -> str:
 
 def _bad(detail: str) -> Rejected:
     return Rejected(RejectReason.BAD_ATTRIBUTES, detail)
+
+
+def fingerprint_of(attributes: Mapping[str, Any]) -> str:
+    """SHA-256, in hex. Python takes 1, 1.0 and True for equal, which a filter does not."""
+    return hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode()).hexdigest()

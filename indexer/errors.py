@@ -8,6 +8,8 @@ IndexerError
 ├── UnknownVersion     the collection has no such version
 ├── CollectionExists   the name is taken
 ├── CollectionBusy     another indexing run holds the collection
+├── LeaseLost          this process was silent for too long: another may hold the collection
+├── EncoderChanged     the collection has another encoder than an embedding was made for
 ├── CollectionMixed    images of two encoders, or damaged ones, cannot go into one index
 ├── BuildFailed        FAISS could not build the index: a full disk, for one
 ├── RecallTooLow       an index misses the recall that its collection asks for
@@ -43,6 +45,8 @@ class RejectReason(StrEnum):
     """No answer from the network, or no useful one: another time it may come."""
     ADDRESS_REFUSED = "address_refused"
     """The URL leads to an address that must not be asked: a private one, for one."""
+    DELETED = "deleted"
+    """It was deleted through the API, and no source brings it back."""
     GONE = "gone"
     """There is no such picture: a server says so with 404 or 410, or a catalogue names a file that
     is not there."""
@@ -95,6 +99,14 @@ class CollectionExists(IndexerError):
 
 class CollectionBusy(IndexerError):
     """Another indexing run holds the collection."""
+
+
+class LeaseLost(IndexerError):
+    """This process was silent for too long: another may hold the collection by now."""
+
+
+class EncoderChanged(IndexerError):
+    """The collection has another encoder than an embedding was made for."""
 
 
 class CollectionMixed(IndexerError):

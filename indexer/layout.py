@@ -1,21 +1,17 @@
 """Where things lie in the data folder.
 
 collections/<folder>/       named in the collection's row
-  index.lock                one indexing run at a time holds it
   shards/<name>.npy         embeddings, float16, shape (rows, dim)
+  pictures/<ab>/<hash>      files that came through the API, by content
   versions/<name>/          a published index version, see indexer/versions/manifest.py
   versions/.building-*/     a version being built, or what a crash left of one
   verified/<name>.json      what of a version was hashed, see indexer/versions/verified.py
 """
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.catalog.tables import Collection
-from indexer.errors import CollectionBusy
 
 BUILDING = ".building-"
 VERIFIED = "verified"
@@ -38,6 +34,10 @@ class CollectionFolder:
         return self.root / "versions"
 
     @property
+    def pictures(self) -> Path:
+        return self.root / "pictures"
+
+    @property
     def verified(self) -> Path:
         return self.root / VERIFIED
 
@@ -47,20 +47,6 @@ class CollectionFolder:
     def version(self, name: str) -> Path:
         return self.versions / name
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the collection for writing its files; raises CollectionBusy if another does.
-
-        The kernel drops the lock with the process, however it dies.
-        """
-        self.shards.mkdir(parents=True, exist_ok=True)
-        self.versions.mkdir(exist_ok=True)
-        self.verified.mkdir(exist_ok=True)
-        with (self.root / "index.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise CollectionBusy(
-                    "another indexing run is at work on this collection"
-                ) from error
-            yield
+    def create(self) -> None:
+        for folder in (self.shards, self.versions, self.pictures, self.verified):
+            folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from alembic import context
 
+import app.auth.tables
+import app.jobs.tables  # known to the metadata by being imported, as those of app.auth
 from app.config import Settings
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Base
@@ -16,6 +18,7 @@ def run() -> None:
                 connection=connection,
                 target_metadata=Base.metadata,
                 transactional_ddl=True,
+                include_name=_is_ours,
                 # SQLite cannot alter a table in place: Alembic copies it.
                 render_as_batch=connection.dialect.name == "sqlite",
             )
@@ -23,6 +26,11 @@ def run() -> None:
                 context.run_migrations()
     finally:
         database.close()
+
+
+def _is_ours(name: str | None, kind: str, _: object) -> bool:
+    """The queue of jobs makes its own tables, in PostgreSQL beside these."""
+    return kind != "table" or not (name or "").startswith(app.jobs.tables.QUEUE_TABLES)
 
 
 run()

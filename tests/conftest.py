@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from indexer.catalog.db import Database
 from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
 from indexer.pictures.decode import DecodeLimits
+from indexer.writing import IndexingOptions
 from models import registry
 from tests.tiny_encoder import TinyEncoder
 
@@ -49,6 +51,17 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database in a file: to copy it takes a hundredth of the time."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    db.upgrade(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database with nothing in it, not even tables."""
@@ -62,9 +75,9 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'catalog.db'}"
-        db.upgrade(url)
-        yield url
+        path = tmp_path / "catalog.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
     yield from _postgres_database(request.getfixturevalue("postgres"), template=_TEMPLATE)
 
@@ -89,7 +102,7 @@ def encoder() -> TinyEncoder:
 @pytest.fixture
 def indexing(database: Database, data_dir: Path) -> Indexing:
     options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
-    return Indexing(database, data_dir, options, keep_versions=3)
+    return Indexing(database, data_dir, IndexingOptions(options))
 
 
 @pytest.fixture

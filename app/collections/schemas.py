@@ -36,14 +36,3 @@ class CollectionView(BaseModel):
     indexed: int
     """Images in the active version."""
     created_at: datetime
-
-
-class VersionView(BaseModel):
-    name: str
-    model: str
-    index: str
-    """The FAISS factory string."""
-    images: int
-    size_bytes: int
-    active: bool
-    created_at: datetime

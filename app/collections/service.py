@@ -1,18 +1,23 @@
 """What can be done with collections, for the API and the command line alike."""
 
+import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.collections.schemas import CollectionView, NewCollection, VersionView
+from app.collections.schemas import CollectionView, NewCollection
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection
 from indexer.errors import CollectionExists
 from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from models.types import EncoderSpec
+
+logger = logging.getLogger(__name__)
 
 
 def list_all(database: Database) -> list[CollectionView]:
@@ -46,34 +51,23 @@ def create(
         raise CollectionExists(new.name) from error
 
 
-def delete(database: Database, data_dir: Path, name: str) -> None:
+def delete(database: Database, data_dir: Path, name: str, lease_seconds: float) -> None:
     """The rows first: what a crash leaves of the files belongs to no collection.
 
     Raises UnknownCollection, CollectionBusy.
     """
-    folder = folder_of(database, data_dir, name)
-    with folder.lock():
-        with database.write() as session:
-            repository.delete_collection(session, repository.collection(session, name).id)
-        shutil.rmtree(folder.root, ignore_errors=True)
-
-
-def versions(database: Database, name: str) -> list[VersionView]:
-    """Newest first. Raises UnknownCollection."""
     with database.read() as session:
         owner = repository.collection(session, name)
-        return [
-            VersionView(
-                name=version.name,
-                model=version.model,
-                index=version.factory,
-                images=version.count,
-                size_bytes=version.size_bytes,
-                active=version.id == owner.active_version_id,
-                created_at=version.created_at,
-            )
-            for version in repository.versions(session, owner.id)
-        ]
+    with hold(database, owner.id, lease_seconds) as lease:
+        with database.write() as session:
+            lease.guard(session)
+            repository.delete_collection(session, owner.id)
+        shutil.rmtree(CollectionFolder.of(data_dir, owner).root, onerror=_say_left)
+
+
+def _say_left(_: object, path: str, raised: Any) -> None:
+    if not isinstance(raised[1], FileNotFoundError):
+        logger.warning("of a deleted collection is left: %s: %s", path, raised[1])
 
 
 def _view(session: Session, owner: Collection) -> CollectionView:

@@ -1,21 +1,35 @@
-"""An image's record and its thumbnails."""
+"""An image's record and its thumbnails; putting, patching and deleting images."""
 
+from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BeforeValidator
 
-from app.errors import NotFound
-from app.images.schemas import ImageView
+from app.auth.route import GuardedRoute
+from app.auth.scopes import Scope, needs
+from app.errors import AtCapacity, InvalidRequest, NotFound, UnsupportedMedia
+from app.images.batch import MEDIA_TYPE as BATCH_TYPE
+from app.images.batch import MEDIA_TYPES as BATCH_TYPES
+from app.images.batch import Batch, BatchResponse
+from app.images.batch_line import status_of
+from app.images.bodies import BATCH_BODY, PATCH_BODY, PUT_BODY
+from app.images.keys import Key, NewKey
+from app.images.schemas import ImageView, WrittenImage, view_of
 from app.images.thumbnails import MEDIA_TYPE
-from app.search.rows import thumbnail_path
+from app.images.uploads import media_type, read_patch, read_upload
+from app.images.writer import ImageWriter
 from app.state import AppState, State
 from app.text import StorableText
 from indexer.catalog import repository
-from indexer.catalog.tables import Image, Source
+from indexer.catalog.tables import Collection, Image, Source
+from indexer.errors import Rejected
+from indexer.live.writes import Applied, Delete, Status, Write
 
-router = APIRouter(prefix="/v1/collections/{collection}/images", tags=["images"])
+router = APIRouter(
+    prefix="/v1/collections/{collection}/images", tags=["images"], route_class=GuardedRoute
+)
 
 
 def _number(text: str) -> int | str:
@@ -29,18 +43,20 @@ Size = Annotated[
 
 
 @router.get("/{key:path}/thumbnail", response_class=FileResponse)
+@needs(Scope.READ)
 def thumbnail(
     state: AppState,
     collection: StorableText,
-    key: StorableText,
+    key: Key,
     size: Size = 320,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """WebP, upright, without metadata.
 
-    It shadows the record of an image whose own id ends in `/thumbnail`, as `similar` does.
+    It shadows the record of an image whose own id ends in `/thumbnail`, as `similar` does: only
+    sources give such ids.
     """
-    image, source = _find(state, collection, key)
+    owner, image, source = _find(state, collection, key)
     headers = {
         "ETag": f'"{image.content_hash[:32]}-{size}"',
         # The same id may get another picture: clients ask again, and mostly hear 304.
@@ -50,31 +66,105 @@ def thumbnail(
     known = if_none_match or ""
     if headers["ETag"] in known or known == "*":
         return Response(status_code=304, headers=headers)
-    path = state["thumbnails"].path_of(image, source, size)
+    path = state["thumbnails"].path_of(owner, image, source, size)
     return FileResponse(path, media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/{key:path}")
-def show(state: AppState, collection: StorableText, key: StorableText) -> ImageView:
-    image, _ = _find(state, collection, key)
-    return ImageView(
-        id=image.key,
-        uri=image.uri,
-        thumbnail=thumbnail_path(collection, key),
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        file_size=image.file_size,
-        attributes=image.attributes,
-        created_at=image.created_at,
-        updated_at=image.updated_at,
-    )
+@needs(Scope.READ)
+def show(state: AppState, collection: StorableText, key: Key) -> ImageView:
+    _, image, _ = _find(state, collection, key)
+    return ImageView(**view_of(collection, image))
 
 
-def _find(state: State, collection: str, key: str) -> tuple[Image, Source]:
+@router.put(
+    "/{key:path}",
+    openapi_extra=PUT_BODY,
+    responses={201: {"model": WrittenImage, "description": "The image is new"}},
+)
+@needs(Scope.WRITE)
+async def put(
+    state: AppState, collection: StorableText, key: NewKey, request: Request, response: Response
+) -> WrittenImage:
+    """Durable and searchable when it is answered. An image that a source has becomes the API's."""
+    writer = state["writer"]
+    owner = await writer.collection(collection)
+    async with writer.intake.admission.holding(_size_of(request, writer)):
+        upload = await read_upload(request)
+        new = await writer.intake.put(owner, key, upload)
+    applied = await _applied(writer, owner, new)
+    response.status_code = status_of(applied)
+    return _written(collection, applied)
+
+
+@router.patch("/{key:path}", openapi_extra=PATCH_BODY)
+@needs(Scope.WRITE)
+async def patch(
+    state: AppState, collection: StorableText, key: Key, request: Request
+) -> WrittenImage:
+    """Attributes alone: nothing is encoded. null takes a value away."""
+    writer = state["writer"]
+    owner = await writer.collection(collection)
+    applied = await _applied(writer, owner, await read_patch(request, key))
+    return _written(collection, applied)
+
+
+@router.delete("/{key:path}", status_code=HTTPStatus.NO_CONTENT)
+@needs(Scope.WRITE)
+async def delete(state: AppState, collection: StorableText, key: Key) -> None:
+    """For good: no source brings the image back, only a PUT does. It may be asked for again."""
+    writer = state["writer"]
+    await _applied(writer, await writer.collection(collection), Delete(key))
+
+
+@router.post(
+    ":batch",
+    response_class=StreamingResponse,
+    openapi_extra=BATCH_BODY,
+    responses={200: {"content": {BATCH_TYPE: {"schema": {"type": "string"}}}}},
+)
+@needs(Scope.WRITE)
+async def batch(state: AppState, collection: StorableText, request: Request) -> Response:
+    """A line of JSON for each write, answered by a line each, in their order."""
+    if media_type(request) not in BATCH_TYPES:
+        raise UnsupportedMedia(f"send {BATCH_TYPE}")
+    writer = state["writer"]
+    owner = await writer.collection(collection)
+    if writer.batches.locked():
+        raise AtCapacity("as many batches are under way as there may be")
+    return BatchResponse(Batch(writer, owner, request))
+
+
+async def _applied(writer: ImageWriter, owner: Collection, write: Write) -> Applied:
+    """Raises NotFound, InvalidRequest."""
+    (outcome,) = await writer.commit(owner, [write])
+    if isinstance(outcome, Rejected):
+        raise InvalidRequest(f"attributes: {outcome.detail}")
+    if outcome.status is Status.MISSING:
+        raise _not_found(owner.name)
+    return outcome
+
+
+def _written(collection: str, applied: Applied) -> WrittenImage:
+    assert applied.image is not None  # noqa: S101 - only of what is gone there is none
+    return WrittenImage(**view_of(collection, applied.image), status=applied.status)
+
+
+def _size_of(request: Request, writer: ImageWriter) -> int:
+    """Of the body, and of the picture in it, at most."""
+    largest = writer.intake.max_body_bytes
+    declared = request.headers.get("content-length", "")[:18]
+    return 2 * (min(int(declared), largest) if declared.isdecimal() else largest)
+
+
+def _find(state: State, collection: str, key: str) -> tuple[Collection, Image, Source]:
     with state["database"].read() as session:
         owner = repository.collection(session, collection)
         image = repository.image(session, owner.id, key)
         if image is None:
-            raise NotFound(f"collection {collection!r} has no image of that id")
-        return image, session.get_one(Source, image.source_id)
+            raise _not_found(collection)
+        return owner, image, session.get_one(Source, image.source_id)
+
+
+def _not_found(collection: str) -> NotFound:
+    return NotFound(f"collection {collection!r} has no image of that id")

@@ -5,9 +5,11 @@ import io
 from pathlib import Path
 
 from app.errors import NotFound
-from indexer.catalog.tables import Image, Source
+from indexer.catalog.tables import API_SOURCE, Collection, Image, Source
 from indexer.durable import atomic_write
 from indexer.errors import Rejected, SourceError
+from indexer.layout import CollectionFolder
+from indexer.live.picture_store import PictureStore
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.sources import source_of
 from indexer.sources.base import SourceItem
@@ -22,26 +24,30 @@ _QUALITY = 82
 
 
 class Thumbnails:
-    """Made in `folder` from originals within `limits`, fetched anew with `fetch` if need be."""
+    """Made in `data_dir` from originals within `limits`, fetched anew with `fetch` if need be."""
 
-    def __init__(self, folder: Path, limits: DecodeLimits, fetch: FetchOptions) -> None:
-        self._folder = folder
+    def __init__(self, data_dir: Path, limits: DecodeLimits, fetch: FetchOptions) -> None:
+        self._data_dir = data_dir
+        self._folder = data_dir / "thumbnails"
         self._limits = limits
         self._options = SourceOptions(limits.max_bytes, fetch)
 
-    def path_of(self, image: Image, source: Source, size: int) -> Path:
+    def path_of(self, owner: Collection, image: Image, source: Source, size: int) -> Path:
         """The thumbnail's file, made if need be. Raises NotFound where the picture is gone."""
         digest = image.content_hash
         path = self._folder / digest[:2] / f"{digest}-{size}.webp"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as file:
-                file.write(self._make(self._read(image, source), size))
+                file.write(self._make(self._read(owner, image, source), size))
         return path
 
-    def _read(self, image: Image, source: Source) -> bytes:
-        item = SourceItem(image.key, image.uri, image.stamp)
+    def _read(self, owner: Collection, image: Image, source: Source) -> bytes:
         try:
+            if source.uri == API_SOURCE:
+                store = PictureStore(CollectionFolder.of(self._data_dir, owner).pictures)
+                return store.read(image.content_hash)
+            item = SourceItem(image.key, image.uri, image.stamp)
             data = source_of(source.uri, options=self._options).read(item)
         except (Rejected, SourceError) as error:
             raise NotFound("the picture file is no longer there") from error

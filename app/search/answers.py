@@ -20,7 +20,7 @@ class Answer:
 
 
 class Answers:
-    """Of one collection in one state; whoever follows the catalog replaces it by an empty one.
+    """Of one collection in one state: another snapshot begins with none.
 
     Used on the event loop only. The least recently asked go first.
     """
@@ -41,11 +41,10 @@ class Answers:
                 self._answers.popitem(last=False)
 
 
-def question(version_id: int, request: SearchRequest) -> Question:
-    """Equal where the answers are: the version is part of it, as one may be swapped meanwhile."""
+def question(request: SearchRequest) -> Question:
+    """Equal where the answers are."""
     asked = request.text if request.image is None else request.image.id
     return (
-        version_id,
         request.image is None,
         asked,
         request.k,

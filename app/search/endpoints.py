@@ -5,6 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Query, Response
 from pydantic import TypeAdapter
 
+from app.auth.route import GuardedRoute
+from app.auth.scopes import Scope, needs
+from app.images.keys import Key
 from app.search import service
 from app.search.route import SearchRoute
 from app.search.schemas import (
@@ -18,13 +21,14 @@ from app.search.schemas import (
 from app.state import AppState
 from app.text import StorableText
 
-router = APIRouter(prefix="/v1/collections/{collection}", tags=["search"])
+router = APIRouter(prefix="/v1/collections/{collection}", tags=["search"], route_class=GuardedRoute)
 
 to_json = TypeAdapter(SearchResponse).dump_json
 
 K = Annotated[int, Query(ge=1, le=MAX_HITS)]
 
 
+@needs(Scope.READ)
 async def search(state: AppState, collection: StorableText, request: SearchRequest) -> Response:
     return _answer(await service.search(state, collection, request))
 
@@ -45,6 +49,7 @@ def mount_search(app: FastAPI) -> None:
 
 
 @router.get("/search", response_model=SearchResponse)
+@needs(Scope.READ)
 async def search_simple(
     state: AppState,
     collection: StorableText,
@@ -62,9 +67,8 @@ async def search_simple(
 
 
 @router.get("/images/{key:path}/similar", response_model=SearchResponse)
-async def similar(
-    state: AppState, collection: StorableText, key: StorableText, k: K = 20
-) -> Response:
+@needs(Scope.READ)
+async def similar(state: AppState, collection: StorableText, key: Key, k: K = 20) -> Response:
     """The images most like this one, itself left out."""
     request = SearchRequest(image=ImageReference(id=key), k=k)
     return await search(state, collection, request)

@@ -4,17 +4,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
+from app.auth.route import GuardedRoute
 from app.search.schemas import SearchRequest
 from app.state import State
 
 _JSON = (b"content-type", b"application/json")
 
 
-class SearchRoute(APIRoute):
+class SearchRoute(GuardedRoute):
     """A route to an endpoint of (state, collection, request) that mostly spares FastAPI's way.
 
     FastAPI reads headers, body and parameters by rules for every endpoint that there can be:
@@ -28,7 +28,7 @@ class SearchRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             state, collection = cast("State", request.scope["state"]), _collection(request)
-            asked = await _asked(request) if state["serving"].known.get(collection) else None
+            asked = await _asked(request) if state["serving"].get(collection) else None
             if asked is None:
                 return await through_fastapi(request)
             return cast("Response", await self.endpoint(state, collection, asked))

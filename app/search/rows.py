@@ -3,12 +3,15 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from indexer.catalog import repository
 from indexer.catalog.db import Database
+from indexer.catalog.tables import Collection
+from indexer.errors import UnknownCollection
 
 MAX_ROWS = 20_000
 """Kept of one collection, about 15 MB with paths of usual length; the first read go first."""
@@ -30,11 +33,8 @@ class Row:
 
 
 class ImageRows:
-    """The images of one collection as the catalog has them at one change number.
-
-    Never brought up to date: whoever follows the catalog replaces it by an empty one. A reader
-    that is late then writes what it read into the old one, where nobody looks any more.
-    Safe to use from several threads at once.
+    """The images of one collection as the catalog has them. Whoever follows the catalog tells which
+    of them changed. Safe to use from several threads at once.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class ImageRows:
         self._attributes = attributes
         self._rows: OrderedDict[int, Row | None] = OrderedDict()
         """None for an image that is gone: its id never comes back."""
+        self._forgotten = 0
+        """How often something was: what was read before that is not kept after it."""
         self._lock = threading.Lock()
 
     def held(self, ids: Sequence[int]) -> dict[int, Row]:
@@ -57,22 +59,38 @@ class ImageRows:
             raise NotHeld from missing
 
     def read(self, ids: Sequence[int]) -> dict[int, Row]:
-        """The same, blocking: what is not in memory is read. Raises SQLAlchemyError."""
+        """The same, blocking: what is not in memory is read. Raises SQLAlchemyError;
+        UnknownCollection where all of it is gone.
+        """
         with self._lock:
             known = {image: self._rows[image] for image in ids if image in self._rows}
+            forgotten = self._forgotten
         missing = [image for image in ids if image not in known]
         if missing:
             found = self._read(missing)
             known |= {image: found.get(image) for image in missing}
-            self._keep({image: known[image] for image in missing})
+            self._keep({image: known[image] for image in missing}, forgotten)
         return {image: row for image, row in known.items() if row is not None}
+
+    def forget(self, changed: AbstractSet[int] | None) -> None:
+        """Read them again when they are asked for; None: all."""
+        with self._lock:
+            self._forgotten += 1
+            if changed is None:
+                self._rows.clear()
+            else:
+                for image in changed:
+                    self._rows.pop(image, None)
 
     def _read(self, ids: Sequence[int]) -> dict[int, Row]:
         with self._database.read() as session:
             found = repository.shown_images(
                 session, self._collection_id, ids, attributes=self._attributes
             )
-            return {image.id: self._row(image) for image in found}
+            rows = {image.id: self._row(image) for image in found}
+            if not rows and session.get(Collection, self._collection_id) is None:
+                raise UnknownCollection(self._collection)
+            return rows
 
     def _row(self, image: repository.ShownImage) -> Row:
         return Row(
@@ -84,8 +102,10 @@ class ImageRows:
             attributes=image.attributes,
         )
 
-    def _keep(self, rows: Mapping[int, Row | None]) -> None:
+    def _keep(self, rows: Mapping[int, Row | None], forgotten: int) -> None:
         with self._lock:
+            if forgotten != self._forgotten:
+                return  # some may have changed after they were read
             self._rows.update(rows)
             while len(self._rows) > MAX_ROWS:
                 self._rows.popitem(last=False)

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.text import EncodableText, StorableText
+from app.images.keys import Key
+from app.text import EncodableText
 
 MAX_TEXT = 1_000
 MAX_HITS = 1_000
@@ -18,7 +19,7 @@ Include = Literal["attributes"]
 class ImageReference(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    id: StorableText
+    id: Key
     """An image of the collection."""
 
 

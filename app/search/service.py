@@ -1,7 +1,7 @@
 """A search from the request to the hits."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +9,15 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.errors import NotFound
 from app.search.answers import Answer, question
-from app.search.known import KnownCollection
+from app.search.finder import Finder, Ranked
 from app.search.normalize import language_of, normalize
-from app.search.rows import NotHeld, Row
+from app.search.rows import NotHeld
 from app.search.schemas import Hit, Query, SearchRequest, SearchResponse, Timings
-from app.serving import OpenVersion
+from app.serving.snapshot import Snapshot
 from app.state import State
-from indexer.backends.base import Modality
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.versions.relevance import Background
 from models.types import Embeddings
-
-RowsOf = Callable[[Sequence[int]], dict[int, Row]]
 
 _AT_ONCE = 100
 """Hits that are put together in 0.1 ms; for more, a thread can be waited for."""
@@ -54,46 +50,45 @@ class _Clock:
 async def search(state: State, name: str, request: SearchRequest) -> SearchResponse:
     """Raises UnknownCollection, NotFound, NotReady, InvalidInput, and what embedders raise."""
     clock = _Clock()
-    known = state["serving"].known
-    collection = known.get(name)
+    serving = state["serving"]
+    collection = serving.get(name)
     if collection is None:
-        collection = await run_in_threadpool(known.look_up, name)
-    version = state["serving"].version_of(collection)
-    if version is None or version.index.count == 0:
-        served = version.name if version else None
-        return _response(Answer(_query(request), []), served, clock)
-    asked = question(version.id, request)
+        collection = await run_in_threadpool(serving.look_up, name)
+    collection.require_searchable()
+    if collection.is_empty:
+        return _response(Answer(_query(request), []), collection, clock)
+    asked = question(request)
     answer = collection.answers.get(asked)
     if answer is None:
-        answer = await _answer(state, collection, version, request, clock)
+        answer = await _answer(state, collection, request, clock)
         collection.answers.keep(asked, answer)
-    version.search_seconds.observe(clock.total)
-    return _response(answer, version.name, clock)
+    collection.search_seconds.observe(clock.total)
+    return _response(answer, collection, clock)
 
 
 async def _answer(
-    state: State,
-    collection: KnownCollection,
-    version: OpenVersion,
-    request: SearchRequest,
-    clock: _Clock,
+    state: State, collection: Snapshot, request: SearchRequest, clock: _Clock
 ) -> Answer:
     query = _query(request)
     if request.image is not None:
-        wanted = await run_in_threadpool(
-            _stored, state["database"], collection, version, request.image.id
-        )
+        wanted = await run_in_threadpool(_stored, state["database"], collection, request.image.id)
     else:
         assert query.normalized is not None  # noqa: S101 - a request holds a text or an image
+        embedder = collection.segments.embedder
+        assert embedder is not None  # noqa: S101 - without it the collection is not searchable
         deadline = time.monotonic() + state["settings"].query_timeout_seconds
-        wanted = _Wanted(await version.embedder.embed_texts([query.normalized], deadline))
+        wanted = _Wanted(await embedder.embed_texts([query.normalized], deadline))
     clock.encoded()
-    return Answer(query, await _found(collection, version, wanted, request))
+    return Answer(query, await _found(collection, wanted, request))
 
 
-def _response(answer: Answer, version: str | None, clock: _Clock) -> SearchResponse:
+def _response(answer: Answer, collection: Snapshot, clock: _Clock) -> SearchResponse:
+    version = collection.segments.version
     return SearchResponse.model_construct(
-        query=answer.query, hits=answer.hits, version=version, timings_ms=clock.timings()
+        query=answer.query,
+        hits=answer.hits,
+        version=None if version is None else version.name,
+        timings_ms=clock.timings(),
     )
 
 
@@ -112,101 +107,59 @@ class _Wanted:
     """The image that asks for its like: no answer to its own question."""
 
 
-def _stored(
-    database: Database, collection: KnownCollection, version: OpenVersion, key: str
-) -> _Wanted:
+def _stored(database: Database, collection: Snapshot, key: str) -> _Wanted:
     """The embedding of an image of the collection. Raises NotFound."""
     with database.read() as session:
         image = repository.image(session, collection.id, key)
-    vector = None if image is None else version.index.vector_of(image.id)
+    vector = None if image is None else collection.segments.delta.vector_of(image.id)
     if image is None or vector is None:
         raise NotFound(f"collection {collection.name!r} has no image of that id")
     return _Wanted((vector / np.linalg.norm(vector))[None], itself=image.id)
 
 
-async def _found(
-    collection: KnownCollection, version: OpenVersion, wanted: _Wanted, request: SearchRequest
-) -> list[Hit]:
+async def _found(collection: Snapshot, wanted: _Wanted, request: SearchRequest) -> list[Hit]:
     """On the event loop where that holds it up for less than a change of threads would cost."""
     attributes = "attributes" in request.include
     rows = collection.rows_with_attributes if attributes else collection.rows
-    finder = _Finder(version, wanted, request, request.recall or collection.recall)
-    if version.index.is_quick and request.k <= _AT_ONCE:
+    finder = Finder(
+        collection.segments,
+        wanted.embedding,
+        "image" if request.text is None else "text",
+        request.recall or collection.recall,
+        wanted.itself,
+    )
+    if collection.is_quick and request.k <= _AT_ONCE:
         try:
-            return finder.find(rows.held)
+            return _hits(collection, finder.find(request.k, rows.held), request)
         except NotHeld:
             pass
-    return await run_in_threadpool(finder.find, rows.read)
+    return await run_in_threadpool(
+        lambda: _hits(collection, finder.find(request.k, rows.read), request)
+    )
 
 
-class _Finder:
-    """One search of one version."""
-
-    def __init__(
-        self, version: OpenVersion, wanted: _Wanted, request: SearchRequest, recall: float
-    ) -> None:
-        self._version = version
-        self._wanted = wanted
-        self._request = request
-        self._recall = recall
-
-    def find(self, rows_of: RowsOf) -> list[Hit]:
-        """The k best that still exist: images deleted since the version was made are passed over.
-
-        Where too many were deleted it asks the index again, for more.
-        """
-        k, count = self._request.k, self._version.index.count
-        asked = k + 1
-        while True:
-            asked = min(asked, count)
-            ranked = self._ranked(asked, rows_of)
-            if len(ranked) >= k or asked == count:
-                return self._hits(ranked[:k])
-            asked *= 2
-
-    def _ranked(self, asked: int, rows_of: RowsOf) -> list[tuple[Row, float]]:
-        found = self._version.index.search(
-            self._wanted.embedding, asked, self._recall, self._modality
+def _hits(collection: Snapshot, ranked: Sequence[Ranked], request: SearchRequest) -> list[Hit]:
+    scores = np.array([score for _, score in ranked])
+    backgrounds = collection.segments.backgrounds
+    background = backgrounds.image if request.text is None else backgrounds.text
+    # Rounded before it is compared: a relevance that was shown is a bound that includes it.
+    relevances = background.relevance(scores).astype(np.float64).round(4)
+    return [
+        Hit(
+            id=row.key,
+            score=score,
+            relevance=relevance,
+            uri=row.uri,
+            thumbnail=row.thumbnail,
+            width=row.width,
+            height=row.height,
+            attributes=row.attributes,
         )
-        ids = [image for image in found.ids[0].tolist() if image >= 0]
-        rows = rows_of(ids)
-        itself = self._wanted.itself
-        return [
-            (rows[image], score)
-            for image, score in zip(ids, found.scores[0].tolist(), strict=False)
-            if image in rows and image != itself
-        ]
-
-    def _hits(self, ranked: list[tuple[Row, float]]) -> list[Hit]:
-        scores = np.array([score for _, score in ranked])
-        # Rounded before it is compared: a relevance that was shown is a bound that includes it.
-        relevances = self._background.relevance(scores).astype(np.float64).round(4)
-        return [
-            Hit(
-                id=row.key,
-                score=score,
-                relevance=relevance,
-                uri=row.uri,
-                thumbnail=row.thumbnail,
-                width=row.width,
-                height=row.height,
-                attributes=row.attributes,
-            )
-            for (row, _), score, relevance in zip(
-                ranked, scores.round(6).tolist(), relevances.tolist(), strict=True
-            )
-            if relevance >= self._request.min_relevance
-        ]
-
-    @property
-    def _modality(self) -> Modality:
-        return "text" if self._request.text is not None else "image"
-
-    @property
-    def _background(self) -> Background:
-        backgrounds = self._version.manifest.backgrounds
-        assert backgrounds is not None  # noqa: S101 - only an empty version has none
-        return backgrounds.text if self._modality == "text" else backgrounds.image
+        for (row, _), score, relevance in zip(
+            ranked, scores.round(6).tolist(), relevances.tolist(), strict=True
+        )
+        if relevance >= request.min_relevance
+    ]
 
 
 def _ms(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""The search page: a template, modules and style sheets, no build step."""
+"""The search page and the admin page: templates, modules and style sheets, no build step."""
 
 from app.web.assets import mount_static
 from app.web.page import router

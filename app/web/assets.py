@@ -1,6 +1,6 @@
 """Style sheets and modules, under an address that changes when they do.
 
-`/static/<digest>/main.js` may be kept for ever, and the modules that it imports by relative
+`/static/<digest>/search/main.js` may be kept for ever, and the modules that it imports by relative
 path carry the same digest. Any other digest (a page from before an upgrade) gets the file
 that there is now, to be asked for again.
 """
@@ -19,8 +19,9 @@ _FOLDER = Path(__file__).parent / "static"
 
 def _digest(folder: Path) -> str:
     digest = sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(folder.rglob("*.*")):
+        name = path.relative_to(folder).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 

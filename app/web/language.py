@@ -1,16 +1,26 @@
-"""Which of the two languages a reader wants, and the page's words in it."""
+"""Which of the two languages a reader wants, and the pages' words in it."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 LANGUAGES = ("ko", "en")
+PAGES = ("search", "admin")
 
 _FOLDER = Path(__file__).parent / "strings"
 
-STRINGS: dict[str, dict[str, str | dict[str, str]]] = {
-    language: json.loads((_FOLDER / f"{language}.json").read_text("utf-8"))
-    for language in LANGUAGES
+Words = dict[str, str | dict[str, str]]
+"""A word that depends on a number has a form for each of the language's plural categories."""
+
+
+def _words(name: str) -> Words:
+    words: Words = json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
+    return words
+
+
+STRINGS: dict[str, dict[str, Words]] = {
+    page: {language: _words(language) | _words(f"{page}.{language}") for language in LANGUAGES}
+    for page in PAGES
 }
 
 

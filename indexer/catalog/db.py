@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 
 import alembic.command
 import alembic.config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -51,6 +52,16 @@ class Database:
         self.engine.dispose()
 
 
+def database_now(session: Session) -> datetime:
+    """The time by one clock for all who use the database: PostgreSQL's own; those who share a
+    SQLite file share a machine.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return datetime.now(UTC)
+    moment: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return moment
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database to `revision`, creating a SQLite file and its folder."""
     alembic.command.upgrade(alembic_config(url), revision)
@@ -58,9 +69,7 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def upgrade_if_new(url: str) -> None:
     """Create a SQLite database that is not there yet; an older one is for `upgrade` alone."""
-    parsed = _parse(url)
-    file = parsed.database
-    if parsed.get_backend_name() == "sqlite" and file and not Path(file).exists():
+    if _missing_file(_parse(url)):
         upgrade(url)
 
 
@@ -69,18 +78,31 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def require_current(database: Database) -> None:
-    """Raise CatalogError unless the database can be reached and is at the head revision."""
-    head = ScriptDirectory.from_config(alembic_config("")).get_current_head()
+    """Raise CatalogError unless the database can be reached and is at the head revision.
+
+    SQLite would create the file, and `upgrade_if_new` take it for a database.
+    """
+    if file := _missing_file(database.engine.url):
+        raise CatalogError(f"there is no database at {file} yet: run `noongil db upgrade`")
+    head = _head()
     try:
         with database.engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
         raise CatalogError(f"the database cannot be reached: {error.__cause__ or error}") from error
+    if current is None:
+        raise CatalogError("the database is empty: run `noongil db upgrade`")
     if current != head:
         raise CatalogError(
             f"the database is at revision {current}, this program needs {head}: "
             "run `noongil db upgrade`"
         )
+
+
+@cache
+def _head() -> str | None:
+    """The revision that this program needs: reading the migrations takes 8 ms."""
+    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
 
 
 def alembic_config(url: str) -> alembic.config.Config:
@@ -89,6 +111,14 @@ def alembic_config(url: str) -> alembic.config.Config:
     # Not an ini option: a % in a password would be read as interpolation.
     config.attributes["url"] = url
     return config
+
+
+def _missing_file(url: URL) -> Path | None:
+    """That of a SQLite database which is not there."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    file = Path(url.database)
+    return None if file.exists() else file
 
 
 def _parse(url: str) -> URL:

@@ -4,12 +4,24 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, null, select, update
+from sqlalchemy import delete, func, insert, literal, null, select, text, update
 from sqlalchemy.orm import Session
 
-from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
+from indexer.catalog.tables import (
+    API_SOURCE,
+    Collection,
+    Embedding,
+    Image,
+    IndexVersion,
+    Shard,
+    Source,
+    Tombstone,
+)
 from indexer.errors import CollectionExists, UnknownCollection, UnknownVersion
 from models.types import EncoderSpec
+
+CHANGES_CHANNEL = "noongil_changes"
+"""Where PostgreSQL tells who listens that a transaction changed a collection."""
 
 _IN_CHUNK = 500
 
@@ -23,6 +35,22 @@ def collection(session: Session, name: str) -> Collection:
     found = session.scalar(select(Collection).where(Collection.name == name))
     if found is None:
         raise UnknownCollection(name)
+    return found
+
+
+def locked_collection(session: Session, collection_id: int) -> Collection:
+    """The collection's row, which nobody else changes until the transaction ends.
+
+    Raises UnknownCollection.
+    """
+    found = session.scalar(
+        select(Collection)
+        .where(Collection.id == collection_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise UnknownCollection(str(collection_id))
     return found
 
 
@@ -49,13 +77,21 @@ def delete_collection(session: Session, collection_id: int) -> None:
     session.execute(
         update(Collection).where(Collection.id == collection_id).values(active_version_id=None)
     )
-    for table in (Image, IndexVersion, Shard, Source):
+    for table in (Image, Embedding, Tombstone, IndexVersion, Shard, Source):
         session.execute(delete(table).where(table.collection_id == collection_id))
     session.execute(delete(Collection).where(Collection.id == collection_id))
+    announce_change(session)
+
+
+def announce_change(session: Session) -> None:
+    """Wake who listens, once this transaction is committed. Who polls needs no waking."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text(f"NOTIFY {CHANGES_CHANNEL}"))
 
 
 def bump_change_number(session: Session, collection_id: int) -> int:
     """Count one change of the collection; the row stays locked until the transaction ends."""
+    announce_change(session)
     number = session.scalar(
         update(Collection)
         .where(Collection.id == collection_id)
@@ -79,9 +115,43 @@ def source(session: Session, collection_id: int, uri: str) -> Source:
     return found
 
 
-def delete_images(session: Session, ids: Sequence[int]) -> None:
+def scanned_sources(session: Session, collection_id: int) -> list[str]:
+    """URIs of the sources that a run can scan: not the API."""
+    uris = select(Source.uri).where(Source.collection_id == collection_id)
+    return list(session.scalars(uris.where(Source.uri != API_SOURCE).order_by(Source.id)))
+
+
+def not_of_api(session: Session, ids: Sequence[int]) -> list[int]:
+    """Those of the images that the API has not taken over."""
+    scanned = select(Image.id).join(Source).where(Source.uri != API_SOURCE)
+    found: list[int] = []
     for start in range(0, len(ids), _IN_CHUNK):
-        session.execute(delete(Image).where(Image.id.in_(ids[start : start + _IN_CHUNK])))
+        found += session.scalars(scanned.where(Image.id.in_(ids[start : start + _IN_CHUNK])))
+    return found
+
+
+def bury(session: Session, ids: Sequence[int], change_number: int, *, is_final: bool) -> None:
+    """Delete the images, and leave a tombstone for each."""
+    buried = select(
+        Image.collection_id, Image.id, Image.key, literal(change_number), literal(is_final)
+    )
+    columns = ["collection_id", "image_id", "key", "change_number", "is_final"]
+    for start in range(0, len(ids), _IN_CHUNK):
+        chosen = Image.id.in_(ids[start : start + _IN_CHUNK])
+        session.execute(insert(Tombstone).from_select(columns, buried.where(chosen)))
+        session.execute(delete(Image).where(chosen))
+
+
+def finally_deleted(session: Session, collection_id: int, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that were deleted through the API."""
+    final = select(Tombstone.key).where(
+        Tombstone.collection_id == collection_id, Tombstone.is_final
+    )
+    found: set[str] = set()
+    for start in range(0, len(keys), _IN_CHUNK):
+        some = keys[start : start + _IN_CHUNK]
+        found.update(session.scalars(final.where(Tombstone.key.in_(some))))
+    return found
 
 
 def image_count(session: Session, collection_id: int) -> int:

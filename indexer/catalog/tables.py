@@ -1,7 +1,8 @@
 """The tables. `alembic check` holds them and migrations/ together.
 
-A collection has images and a chain of index versions, one of them active. An image's
-embedding lives in a row of a shard; several images with the same content share it.
+A collection has images and a chain of index versions, one of them active. What an encoder makes
+of a picture's content is an embedding; images with the same content share it. What people and jobs
+need besides is in app/auth/tables.py and app/jobs/tables.py.
 """
 
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    CheckConstraint,
     DateTime,
     Dialect,
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -22,6 +25,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+API_SOURCE = "api:"
+"""The URI of the source of images that came through the API."""
 
 MAX_NAME = 64
 MAX_KEY = 1024
@@ -53,7 +59,7 @@ class Base(DeclarativeBase):
     )
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -75,11 +81,22 @@ class Collection(Base):
     index_family: Mapped[str] = mapped_column(String(32), default="auto", server_default="auto")
     """Of its next versions, as in indexer.building.index_spec."""
     change_number: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Grows with every change of the collection's images."""
+    """Grows with every change of the collection's images. Who makes one locks this row until it is
+    committed, so that numbers become visible in their order.
+    """
     active_version_id: Mapped[int | None] = mapped_column(
         ForeignKey("index_versions.id", use_alter=True, ondelete="SET NULL")
     )
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    next_version_id: Mapped[int | None] = mapped_column(Key64)
+    """The version that servers open while the active one still answers. No foreign key: it may be
+    gone, and means nothing then.
+    """
+    lease_owner: Mapped[str | None] = mapped_column(String(255))
+    """Who may write the collection's files, see indexer/lease.py."""
+    lease_token: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """The fencing number: grows with every owner."""
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
     active_version: Mapped["IndexVersion | None"] = relationship(
         foreign_keys=[active_version_id], post_update=True
@@ -87,7 +104,9 @@ class Collection(Base):
 
 
 class Source(Base):
-    """Where images came from. A run removes what its source lost."""
+    """Where images came from. A run removes what its source lost; what came through the API has
+    the source API_SOURCE, which nothing scans.
+    """
 
     __tablename__ = "sources"
     __table_args__ = {"sqlite_autoincrement": True}
@@ -112,7 +131,7 @@ class Shard(Base):
     encoder_fingerprint: Mapped[str] = mapped_column(String(64))
     rows: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class Image(Base):
@@ -120,8 +139,8 @@ class Image(Base):
     __table_args__ = (
         UniqueConstraint("collection_id", "key"),
         Index("ix_images_collection_id_content_hash", "collection_id", "content_hash"),
-        Index("ix_images_shard_id", "shard_id"),
         Index("ix_images_source_id", "source_id"),
+        Index("ix_images_collection_id_change_number", "collection_id", "change_number"),
         # A deleted image's id must never come back: an older index version still holds it.
         {"sqlite_autoincrement": True},
     )
@@ -141,12 +160,83 @@ class Image(Base):
     width: Mapped[int]
     height: Mapped[int]
     attributes: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"))
-    shard_row: Mapped[int]
+    attributes_given: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the attributes as the source gave them last: what was patched since stays until
+    the source says something else.
+    """
     change_number: Mapped[int] = mapped_column(BigInteger)
     """The collection's change number when this row last changed."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now, onupdate=_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+
+class Embedding(Base):
+    """What one encoder makes of one content: a row of a shard, or the vector itself until the next
+    index is built.
+    """
+
+    __tablename__ = "embeddings"
+    __table_args__ = (
+        CheckConstraint("(shard_id IS NULL) = (vector IS NOT NULL)", name="one_place"),
+        Index("ix_embeddings_shard_id", "shard_id"),
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
+    )
+    content_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    encoder_fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    shard_id: Mapped[int | None] = mapped_column(ForeignKey("shards.id"))
+    shard_row: Mapped[int | None]
+    vector: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Little-endian float16, (dim,)."""
+
+
+class Tombstone(Base):
+    """An image that was deleted."""
+
+    __tablename__ = "tombstones"
+    __table_args__ = (
+        Index("ix_tombstones_collection_id_change_number", "collection_id", "change_number"),
+        Index("ix_tombstones_collection_id_key", "collection_id", "key"),
+    )
+
+    collection_id: Mapped[int] = mapped_column(
+        ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True
+    )
+    image_id: Mapped[int] = mapped_column(Key64, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(MAX_KEY))
+    change_number: Mapped[int] = mapped_column(BigInteger)
+    """The collection's change number when the image was deleted."""
+    is_final: Mapped[bool]
+    """It was deleted through the API: no source brings it back. Otherwise its source lost it."""
+
+
+class Server(Base):
+    """A running process that serves collections, as long as it says that it is there."""
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class OpenedVersion(Base):
+    """A version that a server has open: its files stay."""
+
+    __tablename__ = "opened_versions"
+
+    server_id: Mapped[str] = mapped_column(
+        ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True
+    )
+    version_id: Mapped[int] = mapped_column(
+        ForeignKey("index_versions.id", ondelete="CASCADE"), primary_key=True
+    )
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why it could not be opened; None where it is open."""
 
 
 class IndexVersion(Base):
@@ -169,4 +259,4 @@ class IndexVersion(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     change_number: Mapped[int] = mapped_column(BigInteger)
     """The collection's change number that the version was made from."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

@@ -7,9 +7,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from indexer.embedding.known import Known
+from indexer.embedding.known import Embedded
 from indexer.embedding.prepare import Prepared
-from indexer.embedding.rows import NewRow, Place
+from indexer.embedding.rows import NewRow
 from indexer.embedding.write import Encoding, Writer
 from indexer.room import Room
 from models.encoder_pool import EncoderPool
@@ -29,12 +29,12 @@ class BatchEncoder:
     """
 
     def __init__(
-        self, pool: EncoderPool, known: Known, writer: Writer, room: Room, batch_size: int
+        self, pool: EncoderPool, embedded: Embedded, writer: Writer, room: Room, batch_size: int
     ) -> None:
         self.embedded = 0
         self.shared = 0
         self._pool = pool
-        self._known = known
+        self._embedded = embedded
         self._writer = writer
         self._room = room
         self._batch_size = batch_size
@@ -43,8 +43,10 @@ class BatchEncoder:
         self._batch: list[Prepared] = []
         self._rows: list[NewRow] = []
         """Of the batch, and of what shares with it: they go with its embeddings."""
-        self._places: dict[str, Place] = {}
-        """By content hash, of what may not be in the catalog yet."""
+        self._contents: set[str] = set()
+        """That were given to the encoder, and may not be in the catalog yet."""
+        self._without_row = 0
+        """Of the batch: pictures that nothing is to be written of but the embedding."""
         self._prune_at = _PRUNE_EVERY
         self._complete = 0
         self._under_way: deque[tuple[Future[Embeddings], int]] = deque()
@@ -63,13 +65,21 @@ class BatchEncoder:
                 embeddings.cancel()
 
     def add(self, picture: Prepared) -> None:
+        """To be encoded, and its row to be written."""
         self._arrived.append(picture)
         if len(self._arrived) == self._batch_size:
-            self._give_places()
+            self._sort_arrived()
+
+    def add_content(self, picture: Prepared) -> None:
+        """To be encoded: its row is in the catalog already."""
+        self._batch.append(picture)
+        self._without_row += 1
+        if len(self._batch) == self._batch_size:
+            self._encode()
 
     def flush(self) -> None:
         """Encode what there is, though it may be no full batch."""
-        self._give_places()
+        self._sort_arrived()
         self._encode()
 
     def finished(self, *, wait: bool = False) -> int:
@@ -83,22 +93,20 @@ class BatchEncoder:
             count += pictures
         return count
 
-    def _give_places(self) -> None:
+    def _sort_arrived(self) -> None:
+        """Into what is new to the encoder and what shares an embedding."""
         self._prune()
         arrived, self._arrived = self._arrived, []
-        unknown = {one.content_hash for one in arrived} - self._places.keys()
-        found = self._known.embeddings(unknown)
+        given = {one.content_hash for one in arrived}
+        self._contents |= self._embedded.contents(given - self._contents)
         for picture in arrived:
-            place = self._places.get(picture.content_hash)
-            if place is None and (location := found.get(picture.content_hash)):
-                place = Place(*location)
-            if place is None:
-                place = self._places[picture.content_hash] = Place()
-                self._batch.append(picture)
-            else:
+            if picture.content_hash in self._contents:
                 self.shared += 1
                 self._room.leave(picture.pixels.nbytes)
-            self._rows.append(_row(picture, place))
+            else:
+                self._contents.add(picture.content_hash)
+                self._batch.append(picture)
+            self._rows.append(_row(picture))
             if len(self._batch) == self._batch_size or len(self._rows) == self._max_rows:
                 self._encode()
         if not self._batch:
@@ -114,9 +122,10 @@ class BatchEncoder:
         size = sum(picture.pixels.nbytes for picture in batch)
         embeddings.add_done_callback(partial(_leave, self._room, size, len(batch)))
         self.embedded += len(batch)
-        self._under_way.append((embeddings, len(rows)))
-        places = [self._places[picture.content_hash] for picture in batch]
-        self._writer.put(Encoding(embeddings, places), *rows)
+        self._under_way.append((embeddings, len(rows) + self._without_row))
+        self._without_row = 0
+        contents = [picture.content_hash for picture in batch]
+        self._writer.put(Encoding(embeddings, contents), *rows)
 
     def _shared_rows(self, rows: Sequence[NewRow]) -> None:
         if rows:
@@ -124,28 +133,23 @@ class BatchEncoder:
             self._writer.put(*rows)
 
     def _prune(self) -> None:
-        """Forget places that the catalog knows by now."""
-        if len(self._places) >= self._prune_at:
-            self._places = {
-                content_hash: place
-                for content_hash, place in self._places.items()
-                if place.shard_id is None
-            }
-            self._prune_at = len(self._places) + _PRUNE_EVERY
+        """Forget contents whose embedding is in the catalog by now."""
+        if len(self._contents) >= self._prune_at:
+            self._contents -= self._embedded.contents(self._contents)
+            self._prune_at = len(self._contents) + _PRUNE_EVERY
 
 
 def _leave(room: Room, size: int, pictures: int, _: Future[Embeddings]) -> None:
     room.leave(size, pictures)
 
 
-def _row(picture: Prepared, place: Place) -> NewRow:
+def _row(picture: Prepared) -> NewRow:
     return NewRow(
         item=picture.item,
-        image_id=picture.image_id,
+        known=picture.known,
         content_hash=picture.content_hash,
         size=picture.size,
         format=picture.format,
         width=picture.width,
         height=picture.height,
-        place=place,
     )

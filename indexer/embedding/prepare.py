@@ -15,6 +15,7 @@ from typing import Self
 
 from PIL import Image
 
+from indexer.embedding.known import KnownImage
 from indexer.embedding.scan import Candidate, Finding, SamePicture, Unchanged
 from indexer.errors import Rejected
 from indexer.pictures.decode import DecodeLimits, decode
@@ -35,8 +36,8 @@ class Prepared:
     """
 
     item: SourceItem
-    image_id: int | None
-    """Of the row that the key has."""
+    known: KnownImage | None
+    """The row that the key has."""
     content_hash: str
     size: int
     format: str
@@ -181,7 +182,7 @@ class Preparation:
         self._outcomes.put(
             Prepared(
                 item=item,
-                image_id=None if known is None else known.id,
+                known=known,
                 content_hash=content_hash,
                 size=len(data),
                 format=decoded.format,

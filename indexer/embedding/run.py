@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from indexer.catalog.db import Database
 from indexer.embedding.encode import BatchEncoder
 from indexer.embedding.known import Known
 from indexer.embedding.prepare import (
@@ -26,6 +25,7 @@ from indexer.embedding.seen_keys import SeenKeys
 from indexer.embedding.write import Writer
 from indexer.errors import RejectReason, SourceError
 from indexer.layout import CollectionFolder
+from indexer.lease import Lease
 from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Progress
 from indexer.room import Room
@@ -69,13 +69,23 @@ class EmbedSummary:
     def removed(self) -> int:
         return len(self.lost)
 
+    def add(self, other: "EmbedSummary") -> None:
+        """Another source's."""
+        self.embedded += other.embedded
+        self.shared += other.shared
+        self.unchanged += other.unchanged
+        self.lost += other.lost
+        self.is_incomplete |= other.is_incomplete
+        self.rejected += other.rejected
+        self.rejects += other.rejects
+
 
 class EmbedRun:
-    """One pass over one source. The caller holds the collection's lock."""
+    """One pass over one source."""
 
     def __init__(
         self,
-        database: Database,
+        lease: Lease,
         folder: CollectionFolder,
         encoder: Encoder,
         pool: EncoderPool,
@@ -88,10 +98,10 @@ class EmbedRun:
         self._known = known
         self._progress = progress
         self._summary = EmbedSummary()
-        self._writer = Writer(database, folder, known, encoder.spec.fingerprint)
+        self._writer = Writer(lease, folder, known.embedded, known.source_id)
         self._workshop = workshop(encoder, pool, source, options)
         self._batches = BatchEncoder(
-            pool, known, self._writer, self._workshop.room, options.batch_size
+            pool, known.embedded, self._writer, self._workshop.room, options.batch_size
         )
 
     def run(self) -> EmbedSummary:

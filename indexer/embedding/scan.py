@@ -1,10 +1,9 @@
 """What is to be done about each entry of a source, before any picture is read."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from indexer.attributes import fingerprint_of
 from indexer.catalog.tables import MAX_KEY
 from indexer.embedding.known import Known, KnownImage
 from indexer.embedding.seen_keys import SeenKeys
@@ -41,8 +40,11 @@ class SamePicture:
 
     @property
     def has_new_attributes(self) -> bool:
-        given = self.item.attributes
-        return given is not None and _as_json(given) != _as_json(self.known.attributes)
+        """What the source says is not what it said last."""
+        if self.item.attributes is None:
+            return False
+        before = self.known.attributes_given or fingerprint_of(self.known.attributes)
+        return fingerprint_of(self.item.attributes) != before
 
     @property
     def is_as_it_was(self) -> bool:
@@ -76,8 +78,12 @@ def scan(source: Iterable[SourceEntry], known: Known, seen: SeenKeys) -> Iterato
             else:
                 items.append(entry)
         images = known.images([item.key for item in items])
+        deleted = known.deleted([item.key for item in items if item.key not in images])
         unchanged = 0
         for item in items:
+            if item.key in deleted:
+                yield SourceReject(item.key, RejectReason.DELETED, "deleted through the API")
+                continue
             finding = _found(item, images.get(item.key), known, seen)
             if finding is None:
                 unchanged += 1
@@ -135,8 +141,3 @@ def _groups(source: Iterable[SourceEntry]) -> Iterator[Sequence[SourceEntry]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _as_json(attributes: Mapping[str, Any]) -> str:
-    """Python takes 1, 1.0 and True for equal, which a filter on attributes does not."""
-    return json.dumps(dict(attributes), sort_keys=True)

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +43,3 @@ def read_shard(folder: Path, path: str) -> NDArray[np.float16]:
 def is_intact(folder: Path, path: str, sha256: str) -> bool:
     file = folder / path
     return file.is_file() and sha256_of(file) == sha256
-
-
-def unlisted(folder: Path, listed: Iterable[str]) -> list[Path]:
-    """Files that no catalog row names: leftovers of a crash."""
-    keep = set(listed)
-    return [file for file in folder.iterdir() if file.name not in keep]

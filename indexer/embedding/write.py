@@ -16,13 +16,12 @@ from typing import Self
 
 import numpy as np
 
-from indexer.catalog.db import Database
-from indexer.catalog.tables import Shard
-from indexer.embedding.known import Known
-from indexer.embedding.rows import NewRow, Place, write_rows
+from indexer.embedding.known import Embedded
+from indexer.embedding.rows import NewRow, add_shard, write_embeddings, write_rows
 from indexer.embedding.scan import SamePicture
-from indexer.embedding.shards import ShardFile, write_shard
+from indexer.embedding.shards import write_shard
 from indexer.layout import CollectionFolder
+from indexer.lease import Lease
 from models.types import Embeddings
 
 logger = logging.getLogger(__name__)
@@ -37,10 +36,10 @@ _BATCHES_AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A batch that is with the encoder: its embeddings go, in order, to those places."""
+    """A batch that is with the encoder: what it makes of those content hashes, in order."""
 
     embeddings: Future[Embeddings]
-    places: Sequence[Place]
+    contents: Sequence[str]
 
 
 Work = Encoding | NewRow | SamePicture
@@ -52,18 +51,23 @@ class Writer:
     """
 
     def __init__(
-        self, database: Database, folder: CollectionFolder, known: Known, fingerprint: str
+        self,
+        lease: Lease,
+        folder: CollectionFolder,
+        embedded: Embedded,
+        source_id: int | None = None,
     ) -> None:
-        self._database = database
+        """`source_id`: of the rows; None where there will be embeddings alone."""
+        self._lease = lease
         self._folder = folder
-        self._known = known
-        self._fingerprint = fingerprint
+        self._embedded = embedded
+        self._source_id = source_id
         self._queue: queue.Queue[Sequence[Work] | None] = queue.Queue(_BATCHES_AHEAD)
         self._error: BaseException | None = None
         self._is_over = False
         self._rows: list[NewRow] = []
         self._same: list[SamePicture] = []
-        self._places: list[Place] = []
+        self._contents: list[str] = []
         self._embeddings: list[Embeddings] = []
         self._written_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="write")
@@ -123,51 +127,36 @@ class Writer:
         else:
             if not _has_come(work.embeddings):
                 return False
-            for row, place in enumerate(work.places, start=len(self._places)):
-                place.row = row
-            self._places += work.places
+            self._contents += work.contents
             self._embeddings.append(work.embeddings.result())
         return True
 
     def _pending(self) -> int:
-        return max(len(self._places), len(self._rows), len(self._same))
+        return max(len(self._contents), len(self._rows), len(self._same))
 
     def _seconds_left(self) -> float:
         return self._written_at + _SHARD_SECONDS - time.monotonic()
 
     def _commit(self) -> None:
         """Make the work in hand durable: one shard, one transaction."""
-        if self._rows or self._same:
-            shard_id = self._write()
-            for place in self._places:
-                place.shard_id = shard_id
-            self._rows, self._same, self._places, self._embeddings = [], [], [], []
+        if self._rows or self._same or self._contents:
+            self._write()
+            self._rows, self._same, self._contents, self._embeddings = [], [], [], []
         self._written_at = time.monotonic()
 
-    def _write(self) -> int | None:
-        """The id of the new shard; None where there is nothing to put into one."""
+    def _write(self) -> None:
         file = None
         if self._embeddings:
             file = write_shard(self._folder.shards, np.concatenate(self._embeddings))
-        with self._database.write() as session:
-            shard = None if file is None else self._shard(file)
-            if shard is not None:
-                session.add(shard)
-                session.flush()
-            shard_id = None if shard is None else shard.id
-            write_rows(session, self._known, self._rows, self._same, shard_id)
-            if shard_id is not None:  # before the rows can be seen, and taken for another model's
-                self._known.usable_shards.add(shard_id)
-        return shard_id
-
-    def _shard(self, file: ShardFile) -> Shard:
-        return Shard(
-            collection_id=self._known.collection_id,
-            path=file.path,
-            encoder_fingerprint=self._fingerprint,
-            rows=file.rows,
-            sha256=file.sha256,
-        )
+        with self._embedded.database.write() as session:
+            self._lease.guard(session)
+            if file is not None:
+                shard_id = add_shard(session, self._embedded, file)
+                places = [{"shard_id": shard_id, "shard_row": row} for row in range(file.rows)]
+                write_embeddings(session, self._embedded, self._contents, places)
+            if self._rows or self._same:
+                collection_id = self._embedded.collection_id
+                write_rows(session, collection_id, self._source_id, self._rows, self._same)
 
 
 def _has_come(embeddings: Future[Embeddings]) -> bool:

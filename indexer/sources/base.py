@@ -13,7 +13,7 @@ DISK_READERS = 4
 NETWORK_READERS = 32
 
 # Control characters break lines and logs, NUL does not fit PostgreSQL, surrogates not UTF-8.
-_NO_KEY = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_KEY = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)

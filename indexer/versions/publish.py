@@ -1,41 +1,42 @@
-"""Which version serves: publish, activate, collect garbage.
+"""Which version serves: prepare, switch.
 
-A version becomes visible in one transaction, after its folder is whole and verified. A
-crash before that leaves a folder that no row names, and the next run sweeps it away.
+A version's row comes after its folder is whole and verified, and names it the next: servers open
+it while the one before still answers. Then one transaction switches. A crash before the row
+leaves a folder that no row names, which the next run sweeps away; a crash before the switch
+leaves a version that is ready, which the next run switches to.
 """
 
 import logging
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
-from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from indexer.building.build import BuiltVersion
 from indexer.catalog import repository
-from indexer.catalog.db import Database
-from indexer.catalog.tables import Collection, Image, IndexVersion, Shard, Source
-from indexer.embedding.shards import unlisted
-from indexer.layout import CollectionFolder
-from indexer.versions.verified import read_verified
+from indexer.catalog.tables import Collection, IndexVersion
+from indexer.embedding.missing import MissingEmbeddings, count_missing
+from indexer.errors import LeaseLost, UnknownCollection
+from indexer.live import servers
+from indexer.versions.manifest import read_manifest
+from indexer.writing import Writing
 
 logger = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 0.05
+_FEW = 8
+"""Pictures that are embedded while writers wait for the switch."""
+_ROUNDS = 20
 
-def publish(
-    database: Database, collection_id: int, built: BuiltVersion, lost: Sequence[int]
-) -> None:
-    """Make a built version the collection's active one; its encoder becomes the collection's.
 
-    The images `lost`, which the version no longer holds, go in the same transaction: the
-    version before it is never left pointing at rows that are gone.
-    """
+def add_version(work: Writing, built: BuiltVersion) -> IndexVersion:
+    """The row of a built version, which is the next from now on. Raises LeaseLost."""
     manifest = built.manifest
-    with database.write() as session:
-        owner = session.get_one(Collection, collection_id)
+    with work.database.write() as session:
+        owner = work.lease.guard(session)
         version = IndexVersion(
-            collection_id=collection_id,
+            collection_id=owner.id,
             name=built.name,
             model=manifest.model,
             encoder_fingerprint=manifest.encoder_fingerprint,
@@ -46,70 +47,101 @@ def publish(
         )
         session.add(version)
         session.flush()
-        _switch(owner, version, manifest.dim)
-        repository.delete_images(session, lost)
+        _announce(session, owner, version)
+        return version
 
 
-def activate(database: Database, folder: CollectionFolder, collection: str, version: str) -> None:
-    """Serve an earlier version again.
-
-    Raises UnknownVersion; VersionDamaged before anything is switched; CollectionBusy while an
-    indexing run, which would sweep old versions, is at work.
+@contextmanager
+def announced(work: Writing, version: IndexVersion) -> Iterator[None]:
+    """An older version is the next, until it is the active one or an error ends it. Raises
+    LeaseLost.
     """
-    with folder.lock():
-        with database.read() as session:
-            owner = repository.collection(session, collection)
-            repository.version(session, owner, version)
-        manifest, _ = read_verified(folder.version(version))
-        with database.write() as session:
-            owner = repository.collection(session, collection)
-            _switch(owner, repository.version(session, owner, version), manifest.dim)
-
-
-def collect_garbage(
-    database: Database, collection_id: int, folder: CollectionFolder, keep: int
-) -> None:
-    """Delete old versions beyond `keep`, never the active one, and files that no row names.
-
-    The caller holds the collection's lock. A server that has a deleted version open goes
-    on reading it: the files live until it lets go.
-    """
-    with database.write() as session:
-        owner = session.get_one(Collection, collection_id)
-        for version in repository.versions(session, collection_id)[keep:]:
-            if version.id != owner.active_version_id:
-                session.delete(version)
-        _forget_unused(session, collection_id)
-    with database.read() as session:
-        versions = {version.name for version in repository.versions(session, collection_id)}
-        paths = session.scalars(select(Shard.path).where(Shard.collection_id == collection_id))
-        strays = unlisted(folder.shards, paths) + unlisted(folder.versions, versions)
-    strays += unlisted(folder.verified, {f"{name}.json" for name in versions})
-    for path in strays:
-        _remove(path)
-
-
-def _remove(path: Path) -> None:
-    logger.info("removing %s", path)
+    with work.database.write() as session:
+        _announce(session, work.lease.guard(session), version)
     try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    except OSError as error:
-        # The next run tries again; this one has better to do than to fail over old files.
-        logger.warning("cannot remove %s: %s", path, error)
+        yield
+    except BaseException:
+        with suppress(LeaseLost, UnknownCollection), work.database.write() as session:
+            _announce(session, work.lease.guard(session), None)
+        raise
 
 
-def _switch(owner: Collection, version: IndexVersion, dim: int) -> None:
-    owner.active_version_id = version.id
-    owner.model = version.model
-    owner.encoder_fingerprint = version.encoder_fingerprint
-    owner.dim = dim
+def switch_to(
+    work: Writing,
+    version: IndexVersion,
+    missing: MissingEmbeddings | None,
+    lost: Sequence[int] = (),
+) -> bool:
+    """Make the next version the active one, once servers have opened it and all that was written
+    meanwhile has an embedding of its encoder. False where, without `missing`, something has none.
+
+    The images `lost`, which the version no longer holds, go with the switch, but for those that
+    the API has taken over since. Raises LeaseLost.
+    """
+    work.progress.start("switch", None)
+    _await_servers(work, version)
+    if missing is not None:
+        _catch_up(work, missing)
+    return _switch(work, version, missing, lost)
 
 
-def _forget_unused(session: Session, collection_id: int) -> None:
-    """Shards and sources that no image points to."""
-    for table, pointer in ((Shard, Image.shard_id), (Source, Image.source_id)):
-        used = select(Image.id).where(pointer == table.id).exists()
-        session.execute(delete(table).where(table.collection_id == collection_id, ~used))
+def _catch_up(work: Writing, missing: MissingEmbeddings) -> None:
+    """Until so few are left that the switch can take them along."""
+    for _ in range(_ROUNDS):
+        missing.embed(work.progress)
+        with work.database.read() as session:
+            if missing.count(session) <= _FEW:
+                return
+
+
+def _await_servers(work: Writing, version: IndexVersion) -> None:
+    """Until every server has opened it, or has said why it cannot, or the time is up."""
+    over = time.monotonic() + work.options.switch_wait_seconds
+    while True:
+        with work.database.read() as session:
+            awaited = servers.waited_for(session, version.id)
+        if not awaited:
+            return
+        if time.monotonic() > over:
+            logger.warning("switching, though %d servers have not opened it yet", len(awaited))
+            return
+        work.progress.advance(0)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _switch(
+    work: Writing, version: IndexVersion, missing: MissingEmbeddings | None, lost: Sequence[int]
+) -> bool:
+    dim = read_manifest(work.folder.version(version.name)).dim
+    with work.database.write() as session:
+        owner = work.lease.guard(session)
+        if missing is not None:
+            missing.embed_within(session)
+        elif missing_of(session, version):
+            return False
+        version = session.get_one(IndexVersion, version.id)
+        if gone := repository.not_of_api(session, lost):
+            number = repository.bump_change_number(session, owner.id)
+            repository.bury(session, gone, number, is_final=False)
+            if number == version.change_number + 1:  # nothing else was written since
+                version.change_number = number
+        owner.active_version_id, owner.next_version_id = version.id, None
+        owner.model, owner.dim = version.model, dim
+        owner.encoder_fingerprint = version.encoder_fingerprint
+        repository.announce_change(session)
+    return True
+
+
+def missing_of(session: Session, version: IndexVersion) -> int:
+    """Contents that were written since the version was made, and that its encoder has not seen."""
+    return count_missing(
+        session,
+        version.collection_id,
+        version.encoder_fingerprint,
+        after=version.change_number,
+    )
+
+
+def _announce(session: Session, owner: Collection, version: IndexVersion | None) -> None:
+    owner.next_version_id = version.id if version else None
+    repository.announce_change(session)

@@ -11,7 +11,7 @@ from indexer.backends.faiss_index import FaissIndex, open_version
 from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Image, Shard
+from indexer.catalog.tables import Embedding, Image, Shard
 from indexer.layout import CollectionFolder
 from indexer.versions.manifest import IDS, INDEX, Manifest
 
@@ -46,7 +46,7 @@ class ShardStats:
     missing: int
     """Shards whose file is not there: their images are embedded again by the next run."""
     unused_rows: int
-    """Rows that no image points to."""
+    """Rows of pictures that no image shows any more."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,9 @@ def _shard_stats(session: Session, collection_id: int, folder: CollectionFolder)
         select(Shard.path, Shard.rows).where(Shard.collection_id == collection_id)
     ).all()
     used = (
-        select(Image.shard_id, Image.shard_row)
-        .where(Image.collection_id == collection_id)
-        .distinct()
-        .subquery()
+        select(func.count())
+        .select_from(Embedding)
+        .where(Embedding.collection_id == collection_id, Embedding.shard_id.is_not(None))
     )
     files = [folder.shards / shard.path for shard in shards]
     sizes = [file.stat().st_size for file in files if file.is_file()]
@@ -138,5 +137,5 @@ def _shard_stats(session: Session, collection_id: int, folder: CollectionFolder)
         rows=rows,
         size_bytes=sum(sizes),
         missing=len(shards) - len(sizes),
-        unused_rows=rows - session.scalars(select(func.count()).select_from(used)).one(),
+        unused_rows=rows - session.scalars(used).one(),
     )

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from indexer.backends.faiss_index import FaissIndex, open_files
 from indexer.catalog import repository
 from indexer.catalog.db import Database
-from indexer.catalog.tables import Image, IndexVersion, Shard
+from indexer.catalog.tables import Embedding, IndexVersion, Shard, Tombstone
 from indexer.embedding.shards import is_intact, read_shard
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from indexer.versions.manifest import Manifest
 from indexer.versions.stats import image_ids
 from indexer.versions.verified import verify_all
@@ -52,9 +53,10 @@ class _Claims:
     versions: list[IndexVersion]
     active_id: int | None
     image_ids: NDArray[np.int64]
+    """Those of deleted images among them: until it is built anew, an index holds them."""
     shards: list[Shard]
     last_rows: dict[int, int]
-    """Shard id → the greatest row that an image points to."""
+    """Shard id → the greatest row that an embedding is in."""
 
 
 def verify_collection(
@@ -62,10 +64,12 @@ def verify_collection(
 ) -> Verification:
     """Hash every file, whatever is remembered of it, and look at what the files hold.
 
-    Holds the collection's lock: what a run removes meanwhile would look lost. Raises
+    Holds the collection: what a run removes meanwhile would look lost. Raises
     UnknownCollection, CollectionBusy.
     """
-    with folder.lock():
+    with database.read() as session:
+        collection_id = repository.collection(session, collection).id
+    with hold(database, collection_id):
         with database.read() as session:
             claims = _claims(session, collection)
         faults = [
@@ -81,15 +85,18 @@ def verify_collection(
 
 def _claims(session: Session, collection: str) -> _Claims:
     owner = repository.collection(session, collection)
+    buried = select(Tombstone.image_id).where(Tombstone.collection_id == owner.id)
     last_rows = session.execute(
-        select(Image.shard_id, func.max(Image.shard_row).label("last"))
-        .where(Image.collection_id == owner.id)
-        .group_by(Image.shard_id)
+        select(Embedding.shard_id, func.max(Embedding.shard_row).label("last"))
+        .where(Embedding.collection_id == owner.id, Embedding.shard_id.is_not(None))
+        .group_by(Embedding.shard_id)
     )
     return _Claims(
         versions=list(repository.versions(session, owner.id)),
         active_id=owner.active_version_id,
-        image_ids=image_ids(session, owner.id),
+        image_ids=np.union1d(
+            image_ids(session, owner.id), np.fromiter(session.scalars(buried), np.int64)
+        ),
         shards=list(session.scalars(select(Shard).where(Shard.collection_id == owner.id))),
         last_rows={row.shard_id: row.last for row in last_rows},
     )

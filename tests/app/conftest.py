@@ -7,7 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.config import Settings
+from indexer.catalog.db import Database
 from tests.app.shop import index, opened, refresh
+from tests.indexer.live_rows import Rows
 
 
 @pytest.fixture
@@ -30,3 +32,8 @@ def shop(client: TestClient, settings: Settings, photos: Path) -> TestClient:
     index(settings, photos)
     refresh(client)
     return client
+
+
+@pytest.fixture
+def rows(database: Database, data_dir: Path) -> Rows:
+    return Rows(database, data_dir)

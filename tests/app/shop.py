@@ -15,13 +15,18 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.config import Settings
 from app.main import create_app
+from app.server import options
+from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.embedding.run import EmbedOptions
-from indexer.indexing import Indexing, IndexSummary
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
+from indexer.writing import IndexingOptions
 from tests.tiny_encoder import TinyEncoder
 
 
@@ -36,8 +41,8 @@ def opened(settings: Settings) -> Iterator[TestClient]:
 @contextmanager
 def served(settings: Settings) -> Iterator[httpx.Client]:
     """The application on a real socket of this machine."""
-    config = uvicorn.Config(create_app(settings), "127.0.0.1", 0, log_level="error")
-    server = uvicorn.Server(config)
+    as_shipped = {**options(settings), "host": "127.0.0.1", "port": 0, "log_level": "error"}
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), **as_shipped))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -59,7 +64,11 @@ def index(
     database = Database(settings.database_url)
     try:
         options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
-        indexing = Indexing(database, settings.data_dir, options, settings.keep_versions)
+        indexing = Indexing(
+            database,
+            settings.data_dir,
+            IndexingOptions(options, keep_versions=settings.keep_versions),
+        )
         source = FolderSource(folder)
         return indexing.run(name, source, encoder or TinyEncoder(), Silent(), recall=0.95)
     finally:
@@ -132,3 +141,14 @@ def take_away_database(client: TestClient, url: str) -> None:
             {"name": name},
         )
     engine.dispose()
+
+
+@contextmanager
+def at_work(settings: Settings) -> Iterator[None]:
+    """Another process indexes the collection meanwhile."""
+    database = Database(settings.database_url)
+    with database.read() as session:
+        owner = repository.collection(session, "shop")
+    with hold(database, owner.id):
+        yield
+    database.close()

@@ -10,7 +10,7 @@ from app.cli import cli
 from app.config import Settings
 from indexer.catalog import db
 from tests.app.command_line import Run, runner
-from tests.app.shop import collection_folder, index, opened, paint, refresh, search
+from tests.app.shop import at_work, collection_folder, index, opened, paint, refresh, search
 from tests.indexer.pictures.hostile import write_good, write_hostile
 
 
@@ -146,7 +146,9 @@ def test_a_rollback_is_followed_by_a_running_server(
         ran = noongil("versions", "activate", "shop", old)
         assert (ran.code, ran.err.strip()) == (0, f"shop serves {old}")
         refresh(client)
-        assert len(search(client, text="red")) == 3
+        assert len(search(client, text="red")) == 4, "what came since is searched beside it"
+        answer = client.post("/v1/collections/shop/search", json={"text": "red"}).json()
+        assert answer["version"] == old
         versions = noongil("versions", "list", "shop", "--json").json()
         assert isinstance(versions, list)
         assert [(version["name"], version["active"]) for version in versions] == [
@@ -209,7 +211,7 @@ def test_a_wrong_call_is_explained(noongil: Run, arguments: list[str]) -> None:
 
 def test_a_collection_at_work_is_left_alone(noongil: Run, settings: Settings, photos: Path) -> None:
     index(settings, photos)
-    with collection_folder(settings).lock():
+    with at_work(settings):
         for arguments in (
             ["index", str(photos), "--collection", "shop"],
             ["collections", "delete", "shop", "--yes"],

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -67,8 +69,23 @@ def test_a_failure_is_a_line_and_an_exit_code(home: Path) -> None:
 
 
 def test_a_server_answers_until_it_is_told_to_stop(home: Path) -> None:
+    with until_ctrl_c(home, "serve") as server, httpx.Client(base_url=server, timeout=30) as client:
+        body = client.get("/v1/collections/photos/search", params={"q": "a cat"}).json()
+        assert body["hits"][0]["id"] == "chelsea.png"
+        assert client.get(body["hits"][0]["thumbnail"]).status_code == 200
+        assert client.get("/").status_code == 200
+
+
+def test_a_demonstration_and_its_worker_end_at_one_ctrl_c(home: Path) -> None:
+    with until_ctrl_c(home, "demo", "photos") as server:
+        assert httpx.get(f"{server}/v1/collections/demo").json()["images"] == len(PHOTOS)
+
+
+@contextmanager
+def until_ctrl_c(home: Path, *arguments: str) -> Iterator[str]:
+    """The address that it serves on. It is to go quietly, and what it started with it."""
     with subprocess.Popen(
-        [NOONGIL, "serve"], cwd=home, env=environment(), stderr=subprocess.PIPE, text=True
+        [NOONGIL, *arguments], cwd=home, env=environment(), stderr=subprocess.PIPE, text=True
     ) as server:
         assert server.stderr is not None
         said = []
@@ -79,13 +96,9 @@ def test_a_server_answers_until_it_is_told_to_stop(home: Path) -> None:
                     break
             else:
                 pytest.fail("".join(said))
-            with httpx.Client(base_url=found[1], timeout=30) as client:
-                body = client.get("/v1/collections/photos/search", params={"q": "a cat"}).json()
-                assert body["hits"][0]["id"] == "chelsea.png"
-                assert client.get(body["hits"][0]["thumbnail"]).status_code == 200
-                assert client.get("/").status_code == 200
+            yield found[1]
         finally:
             server.send_signal(signal.SIGINT)
-            rest = server.stderr.read()
+            rest = server.stderr.read()  # until nobody is left who could write
             server.wait(30)
     assert "Traceback" not in rest

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.collections.schemas import CollectionName
 from app.config import Settings
-from tests.app.shop import assert_problem, collection_folder, image_url
+from tests.app.shop import assert_problem, at_work, collection_folder, image_url
 
 URL = "/v1/collections"
 
@@ -113,7 +113,7 @@ def test_a_deleted_collection_is_gone_with_its_files_and_not_with_the_pictures(
 def test_a_collection_being_indexed_is_not_deleted_under_the_run(
     shop: TestClient, settings: Settings
 ) -> None:
-    with collection_folder(settings).lock():
+    with at_work(settings):
         assert_problem(shop.delete(f"{URL}/shop"), 409, "collection_busy")
     assert shop.get(f"{URL}/shop").status_code == 200
 

@@ -11,6 +11,7 @@ from app.config import Settings
 from app.server import CannotServe, require_free, run
 from indexer.catalog import db
 from tests.app.shop import assert_problem, opened, served
+from tests.app.uploads import in_base64, png
 
 
 @pytest.fixture
@@ -89,3 +90,13 @@ def test_a_real_server_guards_its_name_too(settings: Settings) -> None:
         assert client.head("/readyz").status_code == 200
         rebound = client.get("/v1/collections", headers={"Host": "evil.example"})
         assert_problem(rebound, 400, "host_not_allowed")
+
+
+def test_paths_that_are_not_utf_8_are_refused(shop: TestClient) -> None:
+    """Read leniently, two ids would be one, and a write would go to another's image."""
+    red = {"base64": in_base64(png("red"))}
+    for key in ("%ff", "%ed%a0%80", "a%EF%BF"):
+        refused = shop.put(f"/v1/collections/shop/images/{key}", json=red)
+        assert_problem(refused, 400, "bad_request")
+    put = shop.put("/v1/collections/shop/images/%EF%BF%BD", json=red)
+    assert (put.status_code, put.json()["id"]) == (201, "\ufffd")

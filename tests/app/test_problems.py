@@ -117,6 +117,20 @@ def test_a_database_that_goes_away_is_an_outage_not_a_fault(
         for inside in ("SELECT", "FROM", "sqlalche", "psycopg", "postgres", "file is not"):
             assert inside not in detail
     assert shop.get("/healthz").status_code == 200, "a restart would not bring it back"
+
+
+def test_an_address_cannot_write_to_the_operators_terminal(
+    shop: TestClient, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    take_away_database(shop, database_url)
+    for odd in ("%1b%5b2J", "%c2%9b2J", "a%0a2026-11-21 ERROR forged"):
+        assert shop.get(f"/v1/collections/{odd}").status_code == 503
+    shop.get("/v1/collections/%ED%95%9C")
+    logged = [record.getMessage() for record in caplog.records if record.name == "app.errors"]
+    assert len(logged) == 4
+    assert not any(character in line for line in logged for character in "\x1b\x9b")
+    assert r"a\n2026" in logged[2]
+    assert "한" in logged[3], "what can be read is shown as it is"
     assert shop.get("/metrics").status_code == 200
 
 

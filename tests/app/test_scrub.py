@@ -9,9 +9,9 @@ from time import monotonic, sleep
 import pytest
 from fastapi.testclient import TestClient
 
-from app import scrub, serving
 from app.config import Settings
-from app.scrub import Scrubber
+from app.serving import opening, scrub
+from app.serving.scrub import Scrubber
 from indexer.errors import VersionDamaged
 from indexer.versions.manifest import VECTORS, read_manifest
 from tests.app.shop import (
@@ -103,7 +103,7 @@ def test_a_version_that_is_whole_again_gives_none_of_the_answers_it_gave(
             client.post(URL, json={"text": "red"})
             eventually(lambda: served_version(client) == versions[0].name, seconds=20)
             flip(versions[1] / VECTORS, BIT)
-            patched.setattr(serving, "_RETRY_SECONDS", 0)
+            patched.setattr(opening, "_RETRY_SECONDS", 0)
             refresh(client)
             assert served_version(client) == versions[1].name
             assert client.post(URL, json={"text": "red"}).json()["hits"] == right

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import delete
+from sqlalchemy import select
 
 from app.config import Settings
 from indexer.catalog.db import Database
-from indexer.catalog.repository import bump_change_number, collection
+from indexer.catalog.repository import bump_change_number, bury, collection
 from indexer.catalog.tables import Image
 from tests.app.shop import assert_problem, image_url, index, paint, refresh, search, served
 
@@ -226,8 +226,9 @@ def test_deleted_images_are_never_shown_and_leave_no_gap(
     refresh(client)
     before = search(client, text="red", k=30)
     with database.write() as session:
-        session.execute(delete(Image).where(Image.key.in_(before[:25])))
-        bump_change_number(session, collection(session, "shop").id)
+        number = bump_change_number(session, collection(session, "shop").id)
+        images = session.scalars(select(Image.id).where(Image.key.in_(before[:25]))).all()
+        bury(session, images, number, is_final=True)
     refresh(client)
     after = search(client, text="red", k=10)
     assert len(after) == 10

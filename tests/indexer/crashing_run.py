@@ -19,6 +19,7 @@ from indexer.indexing import Indexing
 from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
+from indexer.writing import IndexingOptions
 from tests.tiny_encoder import TinyEncoder
 
 
@@ -45,7 +46,7 @@ def index(url: str, data_dir: Path, folder: Path) -> int:
     with patch.object(write, "_SHARD_ROWS", 8), patch.object(index_spec, "MIN_IVF", 39):
         options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
         database = Database(url)
-        indexing = Indexing(database, data_dir, options, keep_versions=3)
+        indexing = Indexing(database, data_dir, IndexingOptions(options))
         family = index_spec.IndexFamily.IVF_RABITQ  # a rotation cannot be trained on so few
         source = FolderSource(folder)
         summary = indexing.run("shop", source, TinyEncoder(), Silent(), recall=0.95, family=family)

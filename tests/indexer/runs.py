@@ -8,7 +8,8 @@ from indexer.backends.faiss_index import FaissIndex, open_version
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
-from indexer.indexing import Indexing, IndexSummary
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.layout import CollectionFolder
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
@@ -40,3 +41,9 @@ def found(database: Database, data_dir: Path, encoder: TinyEncoder, text: str) -
     hits = active(database, data_dir).search(encode_texts(encoder, [text]), 1, 0.95, "text")
     with database.read() as session:
         return session.get_one(ImageRow, int(hits.ids[0, 0])).key
+
+
+def activate(indexing: Indexing, version: str | None, *encoders: TinyEncoder) -> None:
+    assert version is not None
+    known = {encoder.spec.id: encoder for encoder in encoders}
+    indexing.activate("shop", version, known.__getitem__, Silent())

@@ -127,8 +127,6 @@ def _image(session: db.Session, collection_id: int, key: str) -> Image:
     image = Image(
         collection_id=collection_id,
         source_id=source.id,
-        shard_id=shard.id,
-        shard_row=0,
         key=key,
         uri=f"file:///pictures/{key}",
         file_size=1,

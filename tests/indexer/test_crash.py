@@ -35,13 +35,15 @@ IN_EMBEDDING_AMONG_FILES = [
     "indexer.embedding.shards:sha256_of:1:before",
 ]
 IN_PUBLISH = [
-    "indexer.indexing:publish:1:before",
+    "indexer.indexing_run:add_version:1:before",
+    "indexer.indexing_run:add_version:1:after",
+    "indexer.versions.publish:_switch:1:before",
+    "indexer.versions.publish:_await_servers:1:after",
     "indexer.versions.publish:_switch:1:after",
-    "indexer.indexing:publish:1:after",
-    "indexer.indexing:collect_garbage:2:before",
+    "indexer.indexing_run:collect_garbage:2:before",
 ]
 IN_PUBLISH_AMONG_FILES = [
-    "indexer.indexing:build_version:1:before",
+    "indexer.indexing_run:build_version:1:before",
     "indexer.building.build:_gather:1:after",
     "indexer.building.build:train:1:before",
     "indexer.building.build:train:1:after",
@@ -76,7 +78,7 @@ def test_a_killed_run_loses_nothing(
     paint(folder, range(10, 40))
 
     run_and_die(database_url, data_dir, folder, point)
-    assert searchable(database_url, data_dir) == (40 if point in IN_PUBLISH[2:] else 10)
+    assert searchable(database_url, data_dir) == (40 if point in IN_PUBLISH[4:] else 10)
 
     embedded = index(database_url, data_dir, folder)
     if point in IN_PUBLISH + IN_PUBLISH_AMONG_FILES:

@@ -12,13 +12,12 @@ from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.errors import RecallTooLow
-from indexer.indexing import Indexing, IndexSummary
-from indexer.layout import CollectionFolder
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
-from indexer.versions.publish import activate
 from tests.indexer.pictures.hostile import write_good
-from tests.indexer.runs import active
+from tests.indexer.runs import activate, active
 from tests.tiny_encoder import TinyEncoder
 
 COUNT = 160
@@ -55,14 +54,11 @@ def test_a_family_is_kept_until_another_is_asked_for(indexing: Indexing, many: P
 
 
 def test_a_rollback_to_another_family_holds_until_there_is_something_new(
-    indexing: Indexing, many: Path, database: Database, data_dir: Path
+    indexing: Indexing, many: Path
 ) -> None:
     before = run(indexing, many, IndexFamily.IVF_SQ8)
     run(indexing, many, IndexFamily.IVF_RABITQ)
-    with database.read() as session:
-        folder = CollectionFolder.of(data_dir, repository.collection(session, "shop"))
-    assert before.version is not None
-    activate(database, folder, "shop", before.version)
+    activate(indexing, before.version)
     again = run(indexing, many)
     assert (again.published, again.version) == (False, before.version)
 
@@ -115,7 +111,7 @@ def test_a_full_disk_leaves_the_old_version_serving(
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     with monkeypatch.context() as patched:
-        patched.setattr("indexer.indexing.build_version", on_a_full_disk)
+        patched.setattr("indexer.indexing_run.build_version", on_a_full_disk)
         with pytest.raises(OSError, match=r"written|too large"):
             run(indexing, many)
     assert [path.name for path in data_dir.glob("collections/*/versions/*")] == [before.version]

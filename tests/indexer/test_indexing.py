@@ -72,7 +72,7 @@ def test_progress_counts_every_file_embedded_or_not(
     indexing.run("shop", FolderSource(photos), encoder, watching, recall=0.95)
     assert watching.done["embed"] == (4, 4)
     assert watching.rejected == {"not_an_image": 1}
-    assert list(watching.done) == ["check", "embed", "gather", "calibrate", "verify"]
+    assert list(watching.done) == ["check", "embed", "gather", "calibrate", "verify", "switch"]
 
 
 def test_a_second_run_embeds_only_what_is_new_or_changed(

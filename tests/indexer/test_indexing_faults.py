@@ -25,13 +25,12 @@ from indexer.errors import (
     SourceError,
 )
 from indexer.indexing import Indexing
-from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
-from indexer.versions.publish import activate
 from tests.indexer.listed_source import ListedSource, item, listed, png
 from tests.indexer.pictures.hostile import write_good
-from tests.indexer.runs import active, found, keys, run
+from tests.indexer.runs import activate, active, found, keys, run
 from tests.tiny_encoder import TinyEncoder
 
 
@@ -97,10 +96,14 @@ def test_two_models_never_meet_in_one_index(
     indexing: Indexing, photos: Path, other_photos: Path, database: Database
 ) -> None:
     run(indexing, photos, TinyEncoder())
-    with pytest.raises(CollectionMixed, match="of another model"):
+    photos.rename(photos.with_name("unmounted"))
+    with pytest.raises(CollectionMixed, match="does not exist"):
         run(indexing, other_photos, TinyEncoder("2"))
     with database.read() as session:
         assert repository.collection(session, "shop").model == "tiny"
+    photos.with_name("unmounted").rename(photos)
+    summary = run(indexing, other_photos, TinyEncoder("2"))
+    assert (summary.total, summary.images.embedded) == (4, 3), "the first folder's as well"
 
 
 def test_a_damaged_shard_is_embedded_again(
@@ -131,12 +134,12 @@ def test_a_damaged_active_version_is_built_again(
 
 
 def test_a_second_run_at_the_same_time_is_refused(
-    indexing: Indexing, photos: Path, encoder: TinyEncoder, data_dir: Path, database: Database
+    indexing: Indexing, photos: Path, encoder: TinyEncoder, database: Database
 ) -> None:
     run(indexing, photos, encoder)
     with database.read() as session:
         owner = repository.collection(session, "shop")
-    with CollectionFolder.of(data_dir, owner).lock(), pytest.raises(CollectionBusy):
+    with hold(database, owner.id), pytest.raises(CollectionBusy):
         run(indexing, photos, encoder)
 
 
@@ -178,7 +181,7 @@ def test_the_rows_of_lost_images_stay_until_a_version_without_them_serves(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("indexer.indexing.build_version", full_disk)
+        patched.setattr("indexer.indexing_run.build_version", full_disk)
         with pytest.raises(OSError, match="No space"):
             run(indexing, photos, encoder)
     assert {"red.png", "green.png", "blue.png"} <= set(keys(database))
@@ -188,14 +191,13 @@ def test_the_rows_of_lost_images_stay_until_a_version_without_them_serves(
     assert keys(database) == ["moved/blue.png", "moved/green.png", "moved/red.png"]
 
 
-def test_damaged_embeddings_of_another_source_are_not_built_from(
+def test_damaged_embeddings_of_another_source_are_made_again(
     indexing: Indexing, photos: Path, other_photos: Path, encoder: TinyEncoder, data_dir: Path
 ) -> None:
     run(indexing, photos, encoder)
     shard = next(data_dir.glob("collections/*/shards/*.npy"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
-    with pytest.raises(CollectionMixed, match="damaged"):
-        run(indexing, other_photos, encoder)
+    assert run(indexing, other_photos, encoder).images.embedded == 4
 
 
 def test_a_rollback_holds_until_there_is_something_new(
@@ -204,10 +206,7 @@ def test_a_rollback_holds_until_there_is_something_new(
     first = run(indexing, photos, encoder).version
     Image.new("RGB", (9, 9), "white").save(photos / "white.png")
     run(indexing, photos, encoder)
-    with database.read() as session:
-        folder = CollectionFolder.of(data_dir, repository.collection(session, "shop"))
-    assert first is not None
-    activate(database, folder, "shop", first)
+    activate(indexing, first)
     assert run(indexing, photos, encoder).version == first
     Image.new("RGB", (9, 9), "black").save(photos / "black.png")
     assert run(indexing, photos, encoder).total == 5
@@ -297,7 +296,7 @@ def test_a_new_model_does_not_empty_the_index_while_nothing_can_be_read(
     entries = [item("a"), item("b")]
     indexing.run("shop", ListedSource(entries, files), TinyEncoder(), Silent(), recall=0.95)
     unreachable = ListedSource(entries, dict.fromkeys(files, fail))
-    with pytest.raises(SourceError, match="nothing is published"):
+    with pytest.raises(CollectionMixed, match="no picture of theirs can be read"):
         indexing.run("shop", unreachable, TinyEncoder("2"), Silent(), recall=0.95)
     assert active(database, data_dir).count == 2
 

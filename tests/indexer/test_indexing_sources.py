@@ -9,7 +9,8 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
 from indexer.errors import Rejected, RejectReason, SourceError
-from indexer.indexing import Indexing, IndexSummary
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.progress import Silent
 from indexer.sources.base import SourceEntry, SourceIncomplete, SourceReject
 from tests.indexer.listed_source import ListedSource, item, png

@@ -11,10 +11,12 @@ from indexer.catalog.db import Database
 from indexer.embedding import prepare, scan, write
 from indexer.embedding.run import EmbedOptions
 from indexer.errors import RejectReason
-from indexer.indexing import Indexing, IndexSummary
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.base import SourceEntry
+from indexer.writing import IndexingOptions
 from models.config import EncoderOptions
 from models.encoder_pool import pool_of
 from models.errors import DeviceLost
@@ -138,7 +140,7 @@ def test_files_under_way_stay_within_their_memory(
     source = ListedSource(entries, {entry.key: read for entry in entries}, readers=64)
     limits = DecodeLimits(max_bytes=2 * len(file))
     options = EmbedOptions(limits, threads=2, batch_size=8, memory_bytes=4 * len(file))
-    assert run(Indexing(database, data_dir, options, 3), source, encoder).total == 60
+    assert run(Indexing(database, data_dir, IndexingOptions(options)), source, encoder).total == 60
     assert 1 <= highest <= 4
 
 
@@ -147,7 +149,9 @@ def test_a_batch_that_is_larger_than_the_memory_goes_in_parts(
 ) -> None:
     pixels = encoder.spec.dim
     options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8, memory_bytes=3 * pixels)
-    assert run(Indexing(database, data_dir, options, 3), listed(6), encoder).total == 6
+    assert (
+        run(Indexing(database, data_dir, IndexingOptions(options)), listed(6), encoder).total == 6
+    )
 
 
 def test_thousands_of_rejects_are_counted_and_the_first_are_named(

@@ -10,6 +10,7 @@ from indexer.catalog.db import Database
 from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
 from indexer.pictures.decode import DecodeLimits
+from indexer.writing import IndexingOptions
 from tests.indexer.runs import run
 from tests.tiny_encoder import TinyEncoder
 
@@ -18,7 +19,7 @@ def test_times_become_stamps_and_back(
     database_url: str, data_dir: Path, photos: Path, encoder: TinyEncoder
 ) -> None:
     database = Database(database_url)
-    indexing = Indexing(database, data_dir, EmbedOptions(DecodeLimits(), threads=2), 3)
+    indexing = Indexing(database, data_dir, IndexingOptions(EmbedOptions(DecodeLimits())))
     run(indexing, photos, encoder)
     database.close()
     db.downgrade(database_url, "0001")

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.db import Database
+from indexer.catalog.tables import Embedding, Shard
 from indexer.catalog.tables import Image as ImageRow
-from indexer.catalog.tables import Shard
 from indexer.errors import CollectionBusy, UnknownVersion, VersionDamaged
 from indexer.indexing import Indexing
 from indexer.layout import CollectionFolder
+from indexer.lease import hold
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from indexer.versions.manifest import (
@@ -28,11 +29,10 @@ from indexer.versions.manifest import (
     read_manifest,
     write_manifest,
 )
-from indexer.versions.publish import activate
 from indexer.versions.stats import version_stats
 from indexer.versions.verification import Fault, verify_collection
 from tests.indexer.pictures.hostile import write_good
-from tests.indexer.runs import run
+from tests.indexer.runs import activate, run
 from tests.indexer.versions import flip, hide_damage
 from tests.tiny_encoder import TinyEncoder
 
@@ -160,6 +160,18 @@ def test_images_that_the_catalog_does_not_know_are_counted(
     assert fault.what == "1 of its images are not in the catalog"
 
 
+def test_an_image_that_was_deleted_since_the_index_was_built_is_no_fault(
+    faults: Callable[[], list[Fault]], database: Database
+) -> None:
+    with database.write() as session:
+        owner = repository.collection(session, "shop")
+        image = repository.image(session, owner.id, "red.png")
+        assert image is not None
+        number = repository.bump_change_number(session, owner.id)
+        repository.bury(session, [image.id], number, is_final=True)
+    assert faults() == []
+
+
 def test_ids_out_of_order_are_found(
     faults: Callable[[], list[Fault]], folder: CollectionFolder, versions: list[str]
 ) -> None:
@@ -199,7 +211,8 @@ def test_an_image_without_an_embedding_is_found(
     faults: Callable[[], list[Fault]], database: Database
 ) -> None:
     with database.write() as session:
-        session.execute(update(ImageRow).where(ImageRow.key == "red.png").values(shard_row=77))
+        red = select(ImageRow.content_hash).where(ImageRow.key == "red.png").scalar_subquery()
+        session.execute(update(Embedding).where(Embedding.content_hash == red).values(shard_row=77))
         session.execute(update(Shard).where(Shard.rows == 1).values(rows=5))
     assert sorted(fault.what for fault in faults()) == [
         "an image points to row 77 of 3",
@@ -207,10 +220,13 @@ def test_an_image_without_an_embedding_is_found(
     ]
 
 
+@pytest.mark.usefixtures("versions")
 def test_nothing_is_verified_while_a_run_changes_it(
-    faults: Callable[[], list[Fault]], folder: CollectionFolder
+    faults: Callable[[], list[Fault]], database: Database
 ) -> None:
-    with folder.lock(), pytest.raises(CollectionBusy):
+    with database.read() as session:
+        owner = repository.collection(session, "shop")
+    with hold(database, owner.id), pytest.raises(CollectionBusy):
         faults()
 
 
@@ -246,7 +262,7 @@ def test_what_an_old_version_lacks_and_holds_too_much_is_counted(
 ) -> None:
     (photos / "red.png").unlink()
     run(indexing, photos, encoder)
-    activate(database, folder, "shop", versions[0])
+    activate(indexing, versions[0])
     found = version_stats(database, "shop", folder, versions[0])
     assert (found.manifest.count, found.is_active) == (3, True)
     assert (found.waiting, found.gone) == (1, 1)

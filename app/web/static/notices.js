@@ -1,14 +1,7 @@
-// What the page says in place of pictures: why there are none, and what can be done.
+// What the page says in place of its content: why there is none, and what can be done.
 
+import { askForKey } from "./key.js";
 import { t } from "./strings.js";
-
-const WORDS = {
-  unknown_collection: "unknown_collection",
-  not_found: "image_gone",
-  invalid_request: "invalid",
-  invalid_input: "invalid",
-  not_ready: "not_ready",
-};
 
 /** @param {{title, hint?, command?, detail?, actions?: {label, run}[]} | null} notice */
 export function showNotice(notice) {
@@ -27,26 +20,15 @@ export function showNotice(notice) {
   root.querySelector(".actions").replaceChildren(...(notice.actions ?? []).map(button));
 }
 
-export function problemNotice(problem, { collection, collections, onRetry, onStart, onCollection }) {
+/** For what may befall any request. */
+export function problemNotice(problem, { onRetry }) {
   const kind = kindOf(problem);
-  const retry = { label: t("retry"), run: onRetry };
-  const start = { label: t("start_over"), run: onStart };
-  if (kind === "unknown_collection") {
-    const others = (collections ?? []).filter((other) => other.name !== collection);
-    return {
-      grave: true,
-      title: t("unknown_collection", { name: collection }),
-      hint: others.length ? t("other_collections") : t("empty_hint"),
-      command: others.length ? null : indexCommand(collection),
-      actions: others.map(({ name }) => ({ label: name, run: () => onCollection(name) })),
-    };
-  }
   return {
     grave: true,
     title: t(kind),
-    hint: kind === "invalid" ? null : t(`${kind}_hint`),
-    detail: kind === "image_gone" ? null : problem.detail,
-    actions: kind === "image_gone" || kind === "invalid" ? [start] : [retry],
+    hint: t(`${kind}_hint`),
+    detail: problem.detail,
+    actions: [problem.status === 401 || problem.status === 403 ? keyAction(onRetry) : retry(onRetry)],
   };
 }
 
@@ -55,17 +37,24 @@ export function emptyNotice(collection, { onRetry }) {
     title: t("empty"),
     hint: t("empty_hint"),
     command: indexCommand(collection ?? "photos"),
-    actions: [{ label: t("retry"), run: onRetry }],
+    actions: [retry(onRetry)],
   };
 }
 
-const indexCommand = (collection) => `noongil index ./photos --collection ${collection}`;
+export const indexCommand = (collection) => `noongil index ./photos --collection ${collection}`;
 
-function kindOf(problem) {
-  if (problem.code in WORDS) return WORDS[problem.code];
-  if (problem.status === 0) return "away";
-  if (problem.status === 422) return "invalid";
-  return problem.passes ? "not_ready" : "failed";
+const retry = (run) => ({ label: t("retry"), run });
+
+function keyAction(onRetry) {
+  const run = async () => (await askForKey()) && onRetry();
+  return { label: t("enter_key"), run };
+}
+
+function kindOf({ status, passes }) {
+  if (status === 0) return "away";
+  if (status === 401) return "key_needed";
+  if (status === 403) return "not_allowed";
+  return passes ? "not_ready" : "failed";
 }
 
 function setText(node, text) {

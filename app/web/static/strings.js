@@ -13,6 +13,9 @@ export function t(key, values = {}) {
   return pattern.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
+/** The server's name for something as a word; itself where the page knows none. */
+export const label = (group, name) => all[language()][`${group}_${name}`.replaceAll(" ", "_")] ?? name;
+
 export const number = (value, options) =>
   new Intl.NumberFormat(language(), options).format(value);
 

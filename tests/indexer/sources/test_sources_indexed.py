@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image
-from indexer.indexing import Indexing, IndexSummary
+from indexer.indexing import Indexing
+from indexer.indexing_run import IndexSummary
 from indexer.progress import Silent
 from indexer.sources import source_of
 from tests.indexer.pictures.hostile import encoded, picture

@@ -1,0 +1,41 @@
+"""Collections as the catalog lists them at one moment: plain columns, in one query."""
+
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from indexer.catalog.tables import Collection
+from indexer.live.changes import Space
+
+
+class Listed(NamedTuple):
+    """The fields of a collection's row that decide what is served of it."""
+
+    id: int
+    name: str
+    folder: str
+    recall: float
+    model: str
+    encoder_fingerprint: str
+    dim: int
+    change_number: int
+    active_version_id: int | None
+    next_version_id: int | None
+
+    @property
+    def space(self) -> Space:
+        return Space(self.id, self.encoder_fingerprint, self.dim)
+
+
+_COLUMNS = [getattr(Collection, field) for field in Listed._fields]
+
+
+def list_collections(session: Session) -> list[Listed]:
+    return [Listed._make(row) for row in session.execute(select(*_COLUMNS))]
+
+
+def list_one(session: Session, collection_id: int) -> Listed | None:
+    """None where it is gone."""
+    row = session.execute(select(*_COLUMNS).where(Collection.id == collection_id)).one_or_none()
+    return None if row is None else Listed._make(row)

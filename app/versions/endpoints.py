@@ -1,0 +1,67 @@
+"""List the versions of a collection, and choose the one that serves."""
+
+from http import HTTPStatus
+from typing import NoReturn
+
+from fastapi import APIRouter, Response
+
+from app.auth.route import GuardedRoute
+from app.auth.scopes import Scope, needs
+from app.indexing import open_indexing
+from app.jobs import service as jobs
+from app.jobs.errors import job_url
+from app.jobs.schemas import JobKind, QueuedJob
+from app.state import AppState, State
+from app.text import StorableText
+from app.versions import service
+from app.versions.schemas import VersionView
+from indexer.progress import Silent
+
+router = APIRouter(
+    prefix="/v1/admin/collections/{collection}/versions",
+    tags=["versions"],
+    route_class=GuardedRoute,
+)
+
+
+class _MustEmbed(Exception):
+    """Images that were written since have no embedding of the version's encoder."""
+
+
+@router.get("")
+@needs(Scope.ADMIN)
+def list_all(state: AppState, collection: StorableText) -> list[VersionView]:
+    """Newest first."""
+    return service.list_all(state["database"], collection)
+
+
+@router.post("/{version}/activate", responses={HTTPStatus.ACCEPTED: {"model": QueuedJob}})
+@needs(Scope.ADMIN)
+def activate(
+    state: AppState, response: Response, collection: StorableText, version: StorableText
+) -> VersionView | QueuedJob:
+    """200 where nothing has to be embedded for it; otherwise 202 and a job."""
+    try:
+        _activate_at_once(state, collection, version)
+    except _MustEmbed:
+        job_id = jobs.submit(
+            state["database"], state["queue"], collection, JobKind.ACTIVATE, {"version": version}
+        )
+        response.status_code = HTTPStatus.ACCEPTED
+        response.headers["Location"] = job_url(job_id)
+        return QueuedJob(job_id=job_id)
+    state["serving"].refresh()
+    return service.show(state["database"], collection, version)
+
+
+def _activate_at_once(state: State, collection: str, version: str) -> None:
+    """Raises UnknownCollection, UnknownVersion, CollectionBusy, VersionDamaged, _MustEmbed."""
+    indexing = open_indexing(state["settings"], state["database"])
+    if not indexing.can_activate_at_once(collection, version):
+        raise _MustEmbed
+    indexing.activate(collection, version, _must_embed, Silent())
+
+
+def _must_embed(_: str) -> NoReturn:
+    """Asked for an encoder where an image was written just now. Raises _MustEmbed."""
+    raise _MustEmbed

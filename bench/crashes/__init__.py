@@ -1,0 +1,1 @@
+"""Servers and worker killed at random, against a model of what must be there."""

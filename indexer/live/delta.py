@@ -1,0 +1,141 @@
+"""What changed beside a version: searched exactly, and hidden in the version's own answers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.backends.base import Hits, VectorIndex
+from indexer.backends.faiss_index import FaissIndex
+from indexer.live.changes import Changes
+from models.types import Embeddings
+
+_EXACT = 1.0
+
+
+@dataclass(frozen=True)
+class Delta:
+    """The images of a collection that its version does not hold as they are, up to a change number.
+
+    Immutable: what changes makes another one.
+    """
+
+    main: VectorIndex | None
+    """The version's index; None where everything is in here."""
+    change_number: int
+    index: FaissIndex
+    """The vectors, float16, by ascending id."""
+    from_api: NDArray[np.bool_]
+    """Shape (count,): which of them came through the API."""
+    masked: frozenset[int] = frozenset()
+    """Images of `main` that changed or were deleted: not to be found there."""
+    left_out: int = 0
+    """Changes that did not fit. An image that changed twice counts twice."""
+    waiting: int = 0
+    """Changes of images that have no embedding of this encoder."""
+
+    @classmethod
+    def empty(cls, dim: int, change_number: int, main: VectorIndex | None = None) -> Self:
+        """Beside a version as it was made; or of a collection without one, before its first image.
+
+        `change_number` is the last that the version holds.
+        """
+        index = _index(np.empty(0, np.int64), np.empty((0, dim), np.float16))
+        return cls(main, change_number, index, np.empty(0, bool))
+
+    @cached_property
+    def count(self) -> int:
+        return self.index.count
+
+    @cached_property
+    def is_nothing(self) -> bool:
+        """Whether the version answers alone."""
+        return not self.index.count and not self.masked
+
+    def search(self, queries: Embeddings, k: int) -> Hits:
+        """The k nearest of (queries, dim). Raises ValueError for what are not unit vectors."""
+        return self.index.search(queries, k, _EXACT, "image")
+
+    def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
+        """The (dim,) embedding, here or in the version; None where the image is in neither."""
+        vector = self.index.vector_of(image_id)
+        if vector is None and self.main is not None and image_id not in self.masked:
+            return self.main.vector_of(image_id)
+        return vector
+
+    def with_changes(self, changes: Changes, limit: int) -> "Delta":
+        """With at most `limit` images, where those of the API are the last to be left out.
+
+        Images that changed to what the version holds of them (their attributes did) are not kept.
+        """
+        moved = replace(
+            self,
+            change_number=changes.change_number,
+            left_out=self.left_out + changes.left_out,
+            waiting=self.waiting + changes.waiting,
+        )
+        if not len(changes.ids) and not len(changes.deleted):
+            return moved
+        alive = ~np.isin(changes.ids, changes.deleted)
+        as_before, superseded = self._held_by_main(changes.ids[alive], changes.vectors[alive])
+        masked = (self.masked - {*changes.ids.tolist()}) | superseded
+        return _with_images(
+            replace(moved, masked=masked | self._in_main(changes.deleted.tolist())),
+            changes,
+            staying=~np.isin(self.index.ids, np.concatenate([changes.ids, changes.deleted])),
+            arriving=np.flatnonzero(alive)[~as_before],
+            limit=limit,
+        )
+
+    def _held_by_main(
+        self, ids: NDArray[np.int64], vectors: NDArray[np.float16]
+    ) -> tuple[NDArray[np.bool_], frozenset[int]]:
+        """Which (n,) the version holds with these very vectors, and those that it holds with
+        others.
+        """
+        as_before, superseded = np.zeros(len(ids), bool), set()
+        now = vectors.astype(np.float32)
+        for number, image in enumerate(ids.tolist()):
+            held = self.main.vector_of(image) if self.main is not None else None
+            if held is not None:
+                as_before[number] = held.tobytes() == now[number].tobytes()
+                if not as_before[number]:
+                    superseded.add(image)
+        return as_before, frozenset(superseded)
+
+    def _in_main(self, ids: Iterable[int]) -> frozenset[int]:
+        main = self.main
+        if main is None:
+            return frozenset()
+        return frozenset(image for image in ids if main.vector_of(image) is not None)
+
+
+def _with_images(
+    delta: Delta,
+    changes: Changes,
+    *,
+    staying: NDArray[np.bool_],
+    arriving: NDArray[np.int64],
+    limit: int,
+) -> Delta:
+    """Those of `delta` that are `staying`, and those of the changes that are `arriving`."""
+    ids = np.concatenate([delta.index.ids[staying], changes.ids[arriving]])
+    vectors = np.concatenate([delta.index.vectors[staying], changes.vectors[arriving]])
+    from_api = np.concatenate([delta.from_api[staying], changes.from_api[arriving]])
+    first = np.argsort(~from_api, kind="stable")  # those of the API, otherwise the earlier ones
+    outside = ids[first[limit:]].tolist()
+    order = first[:limit][np.argsort(ids[first[:limit]])]
+    return replace(
+        delta,
+        index=_index(ids[order], vectors[order]),
+        from_api=from_api[order],
+        masked=delta.masked - {*outside},  # found as they were, rather than not at all
+        left_out=delta.left_out + len(outside),
+    )
+
+
+def _index(ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> FaissIndex:
+    return FaissIndex(None, vectors, ids, None)
