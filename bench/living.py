@@ -21,7 +21,7 @@ models  the collection goes from the starter to a model of another space and bac
 import argparse
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, pairwise
@@ -132,8 +132,11 @@ def _report(what: str, load: SteadyLoad) -> None:
         f"{what}: {load.statuses.total()} searches, {failed} failed, "
         f"{_mixed(load.answers)} mix versions"
     )
-    for failure in load.failures[:3]:
-        print(f"  {failure}")
+    refused = [
+        f"{one.status} {one.body.get('detail')}" for one in load.answers if one.status != 200
+    ]
+    for failure, count in Counter([*load.failures, *refused]).most_common(3):
+        print(f"  {count} × {failure}")
 
 
 def _mixed(answers: Sequence[Answer]) -> int:

@@ -21,7 +21,7 @@ def test_what_was_acknowledged_outlives_kills(database_url: str, tmp_path: Path)
     report = run(database_url, tmp_path / "shop", PLAN)
     counts = report.tally.counts
     assert report.tally.violations == []
-    assert counts["acknowledged"] == PLAN.writes
+    assert counts["acknowledged"] >= PLAN.writes
     assert (counts["killed: servers"], counts["killed: worker"]) == (5, 2)
     assert counts["swaps seen"]
 

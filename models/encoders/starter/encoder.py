@@ -74,6 +74,7 @@ class StarterEncoder:
             return self._space.place_texts(self._text.distributions(texts))
 
     def to_pixels(self, image: Image.Image) -> Pixels:
+        self._image_tower()  # PyTorch is loaded here: in a forward pass texts would wait for it
         return starter_pixels.to_pixels(image)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:

@@ -122,7 +122,8 @@ def test_a_job_is_followed_over_connections_that_break(visiting: Visiting, api: 
 def test_a_job_can_be_cancelled(visiting: Visiting, api: AdminApi) -> None:
     api.jobs.append(job("job-1", state="running", started_at=ago(), stage="embed"))
     page = visiting(SHOP).page
-    page.get_by_role("button", name="취소").click()
+    with page.expect_response("**/cancel"):
+        page.get_by_role("button", name="취소").click()
     expect(page.get_by_role("button", name="취소하는 중…")).to_be_visible()
     assert api.asked == [("cancel", "job-1")]
     api.change("job-1", state="cancelled", finished_at=ago())
