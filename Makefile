@@ -37,7 +37,7 @@ demo: $(VENV)/.runs
 	$(BIN)/noongil demo --port $(PORT) $(if $(PHOTOS),"$(PHOTOS)")
 
 test: $(VENV)/.develops
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.develops
 	$(BIN)/ruff check .

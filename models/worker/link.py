@@ -124,6 +124,8 @@ class Link:
             raise
         finally:
             del self._answers[number]
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()  # seen: where sending failed too, that is what is raised
 
     def _call_off(self, number: int) -> None:
         """Nobody waits for the message to go."""

@@ -3,13 +3,13 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from app.config import Settings
+from tests.app.connections.small_app import Events, small_app
 from tests.app.raw_http import (
     GENEROUS,
     GET,
@@ -20,13 +20,12 @@ from tests.app.raw_http import (
     running,
     until,
 )
-from tests.app.small_app import Events, small_app
 
 LIMIT = 1000
 
 
 @pytest.fixture
-def hasty(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     return Settings(
         data_dir=tmp_path,
         receive_timeout_seconds=0.3,
@@ -37,23 +36,6 @@ def hasty(tmp_path: Path) -> Settings:
         log_level="warning",
         _env_file=None,
     )
-
-
-@pytest.fixture
-def events() -> Events:
-    return Events()
-
-
-@pytest.fixture
-def server(hasty: Settings, events: Events) -> Iterator[RunningServer]:
-    with running(small_app(hasty, events), hasty) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RunningServer) -> Iterator[socket.socket]:
-    with connect(server.port) as client:
-        yield client
 
 
 def chunked(size: int) -> bytes:
@@ -127,10 +109,10 @@ def test_how_long_a_body_may_be(server: RunningServer, method: str, path: str, l
 
 @pytest.mark.parametrize("way", ["Content-Length: 100000000", "Transfer-Encoding: chunked"])
 def test_who_is_still_sending_can_read_the_refusal(
-    hasty: Settings, events: Events, way: str
+    settings: Settings, events: Events, way: str
 ) -> None:
     """Most clients look for an answer when they have sent all, or cannot send."""
-    patient = hasty.model_copy(update={"receive_timeout_seconds": GENEROUS})
+    patient = settings.model_copy(update={"receive_timeout_seconds": GENEROUS})
     with running(small_app(patient, events), patient) as server, connect(server.port) as client:
         client.sendall(post("/read", way))
         part = b"x" * 1_000_000

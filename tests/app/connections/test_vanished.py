@@ -12,6 +12,7 @@ import pytest
 
 from app.config import Settings
 from app.connections import protocol
+from tests.app.connections.small_app import Events, small_app
 from tests.app.raw_http import (
     GENEROUS,
     GET,
@@ -22,7 +23,6 @@ from tests.app.raw_http import (
     running,
     until,
 )
-from tests.app.small_app import Events, small_app
 
 SLOW = GET.replace(b"quick", b"slow")
 
@@ -30,17 +30,6 @@ SLOW = GET.replace(b"quick", b"slow")
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, port=0, log_level="warning", _env_file=None)
-
-
-@pytest.fixture
-def events() -> Events:
-    return Events()
-
-
-@pytest.fixture
-def server(settings: Settings, events: Events) -> Iterator[RunningServer]:
-    with running(small_app(settings, events), settings) as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -140,8 +129,8 @@ def test_what_a_handler_does_after_its_answer_is_done(
 def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(
     settings: Settings, events: Events
 ) -> None:
-    hasty = settings.model_copy(update={"receive_timeout_seconds": 0.3})
-    with running(small_app(hasty, events), hasty) as server, socket.socket() as client:
+    settings = settings.model_copy(update={"receive_timeout_seconds": 0.3})
+    with running(small_app(settings, events), settings) as server, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", server.port))
         client.sendall(GET.replace(b"quick", b"stream?size=100000&wait=0"))

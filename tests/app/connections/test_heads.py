@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from app.config import Settings
 from app.connections.protocol import MAX_HEAD_BYTES, MAX_HEADERS
+from tests.app.connections.small_app import Events
 from tests.app.raw_http import (
     GENEROUS,
     GET,
@@ -17,36 +17,17 @@ from tests.app.raw_http import (
     RunningServer,
     connect,
     post,
-    running,
     until,
 )
-from tests.app.small_app import Events, small_app
 
 HALF = b"GET /quick HTTP/1.1\r\nHost: local"
 
 
 @pytest.fixture
-def hasty(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     return Settings(
         data_dir=tmp_path, receive_timeout_seconds=0.3, port=0, log_level="warning", _env_file=None
     )
-
-
-@pytest.fixture
-def events() -> Events:
-    return Events()
-
-
-@pytest.fixture
-def server(hasty: Settings, events: Events) -> Iterator[RunningServer]:
-    with running(small_app(hasty, events), hasty) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: RunningServer) -> Iterator[socket.socket]:
-    with connect(server.port) as client:
-        yield client
 
 
 def dribble(client: socket.socket, data: bytes) -> None:
@@ -164,12 +145,12 @@ def test_garbage_behind_a_request_does_not_spoil_its_answer(
 
 
 def test_half_a_head_behind_a_request_waits_for_its_answer(
-    client: socket.socket, events: Events, hasty: Settings
+    client: socket.socket, events: Events, settings: Settings
 ) -> None:
     client.sendall(GET.replace(b"quick", b"slow"))
     assert events.begun.wait(GENEROUS)
     client.sendall(GET[:10])
-    time.sleep(2 * hasty.receive_timeout_seconds)
+    time.sleep(2 * settings.receive_timeout_seconds)
     client.sendall(GET[10:])
     events.release.set()
     reader = Reader(client)
