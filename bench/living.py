@@ -10,10 +10,12 @@ seen    two servers; pictures are put and deleted through the first, and the sec
         all k, until its answer says so: the time from the acknowledgement. SQLite and PostgreSQL
 one     a reindex of all images after one of them was changed: how many were embedded
 swaps   one picture is put and everything built anew, again and again, under searches, every other
-        of which is by a text that nobody asked before: failed
-        requests; answers that mix versions (of one version, a text has one answer, the picture
-        that was put aside, and no image is in it twice); p99 around a swap, half a second before
-        to a second and a half after, relative to p99 with the worker at rest
+        of which is by a text that nobody asked before: failed requests; answers that mix versions
+        (of one version, a text has one answer, the picture that was put aside, and no image is in
+        it twice); p99 around a swap, half a second before to a second and a half after, relative
+        to p99 with the worker at rest. Beside it, p99 while a picture is put and the worker
+        builds: an encoder that has one core gives it to the picture. The first picture, which
+        loads PyTorch, is put before all this. Memory of the server after the first and last swap
 models  the collection goes from the starter to a model of another space and back, under searches:
         the same two counts
 """
@@ -30,6 +32,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pgserver
+import psutil
 
 from bench.living_shop import COLLECTION, PORTS, Shop, paint, picture, put, reindex
 from bench.queries import queries
@@ -93,21 +96,28 @@ def one(shop: Shop) -> None:
 
 
 def swaps(shop: Shop, count: int) -> None:
-    with shop.open() as (client,), SteadyLoad(PORTS[0], COLLECTION, _text, RATE) as load:
-        time.sleep(STEADY_SECONDS)
-        steady_until = time.monotonic()
-        for number in range(count):
-            put(client, PROBE, picture(3_000_000 + number))
-            reindex(client)
+    memory = []
+    with shop.open() as (client,):
+        put(client, PROBE, picture(3_000_000))
+        with SteadyLoad(PORTS[0], COLLECTION, _text, RATE) as load:
+            time.sleep(STEADY_SECONDS)
+            steady_until = time.monotonic()
+            for number in range(1, count + 1):
+                put(client, PROBE, picture(3_000_000 + number))
+                reindex(client)
+                time.sleep(AFTER_SECONDS)
+                memory.append(_server_memory())
     moments = list(_swaps(load.answers))
     steady = [a.seconds for a in load.answers if _warm(load) < a.due < steady_until]
     around = [a.seconds for a in load.answers if _is_near(a.due, moments)]
+    between = [
+        a.seconds for a in load.answers if a.due > steady_until and not _is_near(a.due, moments)
+    ]
     _report(f"{count} reindexes, {len(moments)} swaps seen", load)
-    ratio = np.percentile(around, 99) / np.percentile(steady, 99)
-    print(
-        f"  steady {_percentiles(steady)} of {len(steady)}; around a swap {_percentiles(around)} "
-        f"of {len(around)}; p99 × {ratio:.2f}"
-    )
+    for what, seconds in (("steady", steady), ("around a swap", around), ("else", between)):
+        ratio = np.percentile(seconds, 99) / np.percentile(steady, 99)
+        print(f"  {what}: {_percentiles(seconds)} of {len(seconds)}; p99 × {ratio:.2f}")
+    print(f"  memory of the server: {memory[0]} MB after the first, {memory[-1]} MB after the last")
 
 
 def models(folder: Path) -> None:
@@ -168,6 +178,12 @@ def _is_near(moment: float, swapped: Sequence[float]) -> bool:
 def _warm(load: SteadyLoad) -> float:
     """Every text that comes again was asked once."""
     return load.answers[0].due + 2 * len(AGAIN) / RATE
+
+
+def _server_memory() -> int:
+    """MB that are its alone: files that are mapped are not counted."""
+    servers = [child for child in psutil.Process().children() if "serve" in child.cmdline()]
+    return int(sum(server.memory_full_info().uss for server in servers)) // 1_000_000
 
 
 def _text(number: int) -> str:
