@@ -49,7 +49,7 @@ check: $(VENV)/.develops
 		status=$$?; rm -rf $$folder; exit $$status
 
 bench: $(VENV)/.develops
-	for name in encoder batching service whole_service pipeline; do \
+	for name in encoder batching service whole_service pipeline suggest typed; do \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
 	$(BIN)/python -m bench.living --images 2000 --swaps 5 --writes 50

@@ -1,17 +1,15 @@
 """The command line: each command a thin shell over what the packages do."""
 
-import asyncio
 import logging
 from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from app import encoder, server
-from app.arguments import AsJson, CollectionOption
+from app.arguments import AsJson
 from app.collections import service as collections_service
 from app.config import Settings
 from app.console import TerminalProgress, console, print_json, print_table
@@ -25,9 +23,8 @@ from app.jobs_command import SEE_ALSO as SEE_ALSO_OF_JOBS
 from app.jobs_command import cancel_job, jobs, list_jobs
 from app.keys_command import keys_cli
 from app.models_command import card_as_dict, print_cards
-from app.search.schemas import SearchRequest, SearchResponse
-from app.search.service import search as run_search
-from app.state import open_catalog, open_state
+from app.search_command import search
+from app.state import open_catalog
 from app.versions import service as versions_service
 from indexer.catalog import db
 from indexer.errors import SourceError
@@ -66,6 +63,7 @@ cli.command("index", epilog=SEE_ALSO)(index)
 cli.command("index stats")(stats)
 cli.command("index verify")(verify)
 cli.command("index recall")(recall)
+cli.command("search")(search)
 cli.command("jobs", epilog=SEE_ALSO_OF_JOBS)(jobs)
 cli.command("jobs list")(list_jobs)
 cli.command("jobs cancel")(cancel_job)
@@ -107,29 +105,6 @@ def upgrade() -> None:
     """Create the database, or bring it to this program's revision."""
     db.upgrade(Settings().database_url)
     console.print("the database is up to date")
-
-
-@cli.command()
-def search(
-    text: Annotated[str, typer.Argument(help="Korean or English.")],
-    collection: CollectionOption,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many.")] = 10,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Find images by text."""
-    try:
-        request = SearchRequest(text=text, k=k)
-    except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="TEXT") from None
-    found = asyncio.run(_search(collection, request))
-    if as_json:
-        print_json(found.model_dump(mode="json"))
-    else:
-        print_table(
-            ["score", "relevance", "id"],
-            [[f"{hit.score:.3f}", f"{hit.relevance:.2f}", hit.id] for hit in found.hits],
-        )
 
 
 @cli.command()
@@ -205,8 +180,8 @@ def list_collections(*, as_json: AsJson = False) -> None:
         print_json([view.model_dump(mode="json") for view in views])
     else:
         print_table(
-            ["name", "images", "model", "active version"],
-            [[v.name, str(v.images), v.model, v.active_version or "–"] for v in views],
+            ["name", "images", "model", "regions", "active version"],
+            [[v.name, str(v.images), v.model, v.regions, v.active_version or "–"] for v in views],
         )
 
 
@@ -243,8 +218,11 @@ def list_versions(name: str, *, as_json: AsJson = False) -> None:
         print_json([view.model_dump(mode="json") for view in views])
     else:
         print_table(
-            ["version", "active", "images", "index", "model"],
-            [[v.name, "●" if v.active else "", str(v.images), v.index, v.model] for v in views],
+            ["version", "active", "images", "index", "model", "regions"],
+            [
+                [v.name, "●" if v.active else "", str(v.images), v.index, v.model, v.regions]
+                for v in views
+            ],
         )
 
 
@@ -258,11 +236,6 @@ def activate(name: str, version: str) -> None:
             name, version, lambda model: shared_encoder(model, options), progress
         )
     console.print(f"{name} serves {version}")
-
-
-async def _search(collection: str, request: SearchRequest) -> SearchResponse:
-    async with open_state(Settings()) as state:
-        return await run_search(state, collection, request)
 
 
 def _sample_photos() -> Path:

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Precision of encoders; `auto`: the fastest that the device is good at"
     )
+    prompt_templates: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Prompt templates around texts; `auto`: as the model's card says they help",
+    )
     model_cache: str = Field(
         "", description="Folder of downloaded models; empty: the hub library's own"
     )
@@ -51,7 +55,9 @@ class Settings(BaseSettings):
         2.0, gt=0, description="A text that cannot be encoded within this is refused with 503"
     )
     image_timeout_seconds: float = Field(
-        60.0, gt=0, description="The same for pictures that are sent to be encoded"
+        60.0,
+        gt=0,
+        description="The same for pictures, and for all that `embed` and `classify` are sent",
     )
 
     host: str = Field("127.0.0.1", description="Address that the server listens on")
@@ -133,6 +139,13 @@ class Settings(BaseSettings):
     )
     job_attempts: int = Field(
         3, ge=1, description="How often a job is begun whose worker dies, in all"
+    )
+    query_log: Literal["off", "on"] = Field(
+        "off", description="`on`: count what is searched for, to suggest it; never by whom"
+    )
+    query_log_days: int = Field(30, ge=1, description="Days after which such a count is deleted")
+    query_log_min_clients: int = Field(
+        3, ge=1, description="Clients that ask for a text on one day before others are shown it"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written"

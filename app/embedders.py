@@ -15,6 +15,8 @@ from models.batching.embedder import LocalEmbedder
 from models.batching.query_cache import CachedEmbedder
 from models.config import EncoderOptions
 from models.errors import DeviceLost
+from models.regions.embedder import RegionEmbedder
+from models.regions.schemes import split
 from models.registry import shared_encoder
 from models.types import Embedder
 from models.worker.client import EncoderClient
@@ -43,7 +45,10 @@ class Embedders:
             await self._worker.open()
 
     def of(self, model: str) -> Embedder:
-        """Blocking where the model was not asked for before. Raises ModelError."""
+        """What embeds texts, and pictures that are asked with: whole, whatever regions the model
+        spec names. Blocking where the model was not asked for before. Raises ModelError.
+        """
+        model = split(model)[0]
         if model not in self._embedders:
             with self._loading[model]:  # nobody waits for a model that another asked for
                 if model not in self._embedders:
@@ -53,6 +58,13 @@ class Embedders:
                         self._metrics.query_cache,
                     )
         return self._embedders[model]
+
+    def of_pictures(self, model: str) -> Embedder:
+        """What embeds the pictures of a collection, by regions if its model spec names any. As
+        `of`.
+        """
+        embedder, scheme = self.of(model), split(model)[1]
+        return embedder if scheme is None else RegionEmbedder(embedder, scheme)
 
     @property
     def away(self) -> str | None:
@@ -94,6 +106,7 @@ def encoder_options(settings: Settings) -> EncoderOptions:
     return EncoderOptions(
         device=settings.device,
         precision=settings.precision,
+        prompt_templates=settings.prompt_templates,
         cache_dir=Path(settings.model_cache) if settings.model_cache else None,
         offline=settings.offline,
     )

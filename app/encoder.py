@@ -13,6 +13,7 @@ from app.embedders import batch_limits, encoder_options
 from app.server import CannotServe, is_loopback, require_free
 from models.batching.embedder import LocalEmbedder
 from models.batching.metrics import EncodeMetrics
+from models.regions.schemes import split
 from models.registry import shared_encoder
 from models.worker.server import Address, WorkerServer
 from models.worker.service import Worker
@@ -30,7 +31,8 @@ def run(settings: Settings, model: str, address: Address) -> None:
         require_free(address.host, address.port)
         if not is_loopback(address.host):
             logger.warning("whoever reaches %s can use this encoder: it asks no key", address.host)
-    encoder = shared_encoder(model, encoder_options(settings))
+    plain, _ = split(model)  # whoever asks for regions sends them one by one
+    encoder = shared_encoder(plain, encoder_options(settings))
     registry = CollectorRegistry()
     embedder = LocalEmbedder(encoder, EncodeMetrics(registry), batch_limits(settings))
     worker = Worker(embedder, registry)

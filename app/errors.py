@@ -27,6 +27,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from app.allowed import allowed
 from indexer.errors import (
     CatalogError,
     CollectionBusy,
@@ -228,10 +229,12 @@ async def _catalog_error(request: Request, error: Exception) -> JSONResponse:
     return problem_response(*described(error))
 
 
-async def _http_error(_: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     response = problem_response(*described(error))
     response.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = allowed(request.app, request.scope["path"])
     return response
 
 

@@ -1,32 +1,45 @@
 """Is the process alive, can it serve, how is it doing: for balancers and Prometheus."""
 
-from http import HTTPStatus
+from typing import Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ConfigDict
 
 from app.auth.route import GuardedRoute
 from app.auth.scopes import Scope, needs
 from app.errors import NotReady
+from app.refusals import refuses
 from app.state import AppState
 from indexer.catalog.db import require_current
 
 router = APIRouter(tags=["health"], route_class=GuardedRoute)
 
 
-@router.get("/healthz")
+class Health(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True, json_schema_extra={"examples": [{"status": "ok"}]}
+    )
+
+    status: Literal["ok", "ready"]
+    """`ok` of a process that is alive, `ready` of one that can serve."""
+
+
+@router.get("/healthz", summary="Is the process alive?")
 @needs(Scope.OPEN)
-async def alive(state: AppState) -> dict[str, str]:
+@refuses("not_ready")
+async def alive(state: AppState) -> Health:
     """503 where only a restart helps."""
     if lost := state["embedders"].lost:
         raise NotReady(f"the encoder's device is lost: {lost}")
-    return {"status": "ok"}
+    return Health(status="ok")
 
 
-@router.get("/readyz")
+@router.get("/readyz", summary="Can it serve?")
 @needs(Scope.OPEN)
-def ready(state: AppState) -> JSONResponse:
+@refuses("not_ready")
+def ready(state: AppState) -> Health:
     """200 when the database answers and the encoder answers, and every
     indexed collection can be searched.
     """
@@ -38,10 +51,11 @@ def ready(state: AppState) -> JSONResponse:
     problems = state["serving"].problems
     if problems:
         raise NotReady("; ".join(f"{name}: {why}" for name, why in sorted(problems.items())))
-    return JSONResponse({"status": "ready"}, HTTPStatus.OK)
+    return Health(status="ready")
 
 
-@router.get("/metrics")
+@router.get("/metrics", summary="How is it doing?", response_class=PlainTextResponse)
 @needs(Scope.READ)
 def metrics(state: AppState) -> Response:
+    """In the text format of Prometheus."""
     return Response(generate_latest(state["metrics"].registry), media_type=CONTENT_TYPE_LATEST)

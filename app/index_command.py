@@ -23,6 +23,7 @@ from indexer.sources import source_of
 from indexer.sources.base import ImageSource
 from indexer.sources.with_attributes import WithAttributes
 from models.encoder_pool import pool_of
+from models.regions.schemes import Regions, changed, with_regions
 from models.registry import shared_encoder
 
 SEE_ALSO = (
@@ -54,6 +55,9 @@ def index(
     family: Annotated[
         IndexFamily | None, typer.Option("--index", help="Index; default: the collection's.")
     ] = None,
+    regions: Annotated[
+        Regions | None, typer.Option(help="Parts of pictures to search; default: the collection's.")
+    ] = None,
     recall: Annotated[
         float | None,
         typer.Option(
@@ -72,9 +76,8 @@ def index(
     opened = _source(settings, source, attributes)
     db.upgrade_if_new(settings.database_url)
     known_model, known_recall = _defaults_of(settings, collection)
-    summary = index_into(
-        settings, collection, opened, model or known_model, recall or known_recall, family=family
-    )
+    spec = changed(known_model, model, regions)
+    summary = index_into(settings, collection, opened, spec, recall or known_recall, family=family)
     if as_json:
         print_json(summary_as_dict(summary))
 
@@ -121,4 +124,4 @@ def _defaults_of(settings: Settings, collection: str) -> tuple[str, float]:
         view = collections_service.show(open_catalog(settings), collection)
     except UnknownCollection:
         return settings.model, settings.recall
-    return view.model, view.recall
+    return with_regions(view.model, view.regions), view.recall

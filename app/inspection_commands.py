@@ -15,9 +15,9 @@ from app.config import Settings
 from app.console import console, print_json, print_table
 from app.embedders import encoder_options
 from app.errors import InvalidRequest, NotFound
-from app.search.normalize import normalize
+from app.search.typed.normalize import normalize
 from app.state import open_catalog
-from indexer.backends.faiss_index import open_version
+from indexer.backends.opening import open_version
 from indexer.building.calibration_queries import everyday_texts
 from indexer.building.ground_truth import K
 from indexer.catalog.db import Database
@@ -112,6 +112,7 @@ def _stats_as_dict(found: VersionStats) -> dict[str, object]:
         "model": manifest.model,
         "images": manifest.count,
         "dim": manifest.dim,
+        "regions": manifest.regions,
         "files": {name: entry.size for name, entry in manifest.files.items()},
         "resident_bytes": found.resident_bytes,
         "mapped_bytes": found.mapped_bytes,

@@ -10,15 +10,19 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.auth.guard import Guard, open_guard
 from app.config import Settings
+from app.embed.pictures import PictureEmbedder
 from app.embedders import Embedders
 from app.images.intake import Intake
+from app.images.reader import PictureReader
 from app.images.thumbnails import Thumbnails
 from app.images.writer import ImageWriter
 from app.jobs.metrics import JobMetrics
 from app.jobs.queue import JobQueue
 from app.metrics import Metrics
+from app.search.typed.query import prepare
 from app.serving import Serving
 from app.serving.measuring import Measuring
+from app.suggest.suggestions import Suggestions
 from indexer.catalog.db import Database, require_current
 from indexer.pictures.decode import DecodeLimits
 
@@ -28,7 +32,9 @@ class State(TypedDict):
     database: Database
     embedders: Embedders
     serving: Serving
+    suggestions: Suggestions
     thumbnails: Thumbnails
+    pictures: PictureEmbedder
     writer: ImageWriter
     metrics: Metrics
     queue: JobQueue
@@ -50,13 +56,18 @@ async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterat
     embedders = Embedders(settings, metrics)
     measuring = Measuring(asyncio.get_running_loop())
     serving = Serving(database, settings, embedders, metrics, measuring)
-    intake = Intake(settings, database, embedders, metrics)
+    suggestions = Suggestions(database, settings, serving, metrics)
+    reader = PictureReader(settings, metrics)
+    intake = Intake(settings, database, embedders, reader)
     try:
         require_current(database)
         await embedders.open()
+        await run_in_threadpool(prepare)
         if follow:  # before anything is opened: a switch waits for this server too
             serving.start()
         await run_in_threadpool(serving.refresh)
+        if follow:
+            suggestions.start()
         limits = DecodeLimits(settings.max_image_bytes, settings.max_image_pixels)
         async with open_guard(settings, database, metrics) as guard:
             yield State(
@@ -64,7 +75,9 @@ async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterat
                 database=database,
                 embedders=embedders,
                 serving=serving,
+                suggestions=suggestions,
                 thumbnails=Thumbnails(settings.data_dir, limits, settings.source_options().fetch),
+                pictures=PictureEmbedder(reader),
                 writer=ImageWriter(database, intake, serving),
                 metrics=metrics,
                 queue=queue,
@@ -72,6 +85,8 @@ async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterat
             )
     finally:
         intake.close()
+        reader.close()
+        await run_in_threadpool(suggestions.close)
         await run_in_threadpool(serving.close)
         await embedders.close()
         queue.close()

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import AfterValidator
 
 
@@ -22,3 +23,7 @@ def _storable(text: str) -> str:
 EncodableText = Annotated[str, AfterValidator(_encodable)]
 StorableText = Annotated[EncodableText, AfterValidator(_storable)]
 """What may be looked up in the catalog: the name of a collection, the id of an image."""
+
+CollectionInPath = Annotated[
+    StorableText, Path(description="Name of the collection", examples=["shop"])
+]

@@ -15,7 +15,7 @@ from bench.index_memory import in_fresh_process
 from bench.index_plots import plot_growth
 from bench.index_recall import serve
 from indexer.backends.base import Modality
-from indexer.backends.faiss_index import open_version
+from indexer.backends.opening import open_version
 
 _DATA = "clustered"
 _KIND: Modality = "text"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.index_build import THREADS, build, chunks_of
 from bench.index_data import Dataset, K
 from bench.index_timing import Answer
-from indexer.backends.faiss_index import open_version
+from indexer.backends.opening import open_version
 from indexer.building.index_spec import IndexFamily, choose_spec
 from models.types import Embeddings
 

@@ -17,7 +17,8 @@ from bench.index_data import Dataset, K
 from bench.index_memory import anonymous_bytes, in_fresh_process, mapped_bytes
 from bench.index_timing import Answer, Timing, in_turns
 from indexer.backends.base import Modality
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import open_version
 from indexer.backends.stored_vectors import exact_index
 from indexer.building.calibrate import TARGETS
 from indexer.building.ground_truth import recall_at

@@ -44,7 +44,8 @@ from rich.table import Table
 
 from app.config import Settings
 from app.main import create_app
-from app.search.schemas import SearchRequest, SearchResponse
+from app.search.response import SearchResponse
+from app.search.schemas import SearchRequest
 from app.server import options
 from bench.load import Outcome, drive, post
 from indexer.catalog import db

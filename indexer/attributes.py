@@ -1,8 +1,8 @@
 """What is known of a picture beside its pixels: typed values by name.
 
-A value is a text, a number, a truth value or a list of texts. Dates and times are texts in the
-form of ISO 8601 that `isoformat` writes, in UTC where they came with a zone: of two that are
-both dates, both local times or both in UTC, the earlier one sorts first as a text.
+A value is a text, a number, a truth value or a list of texts. Texts are in NFC. Dates and times are
+texts in the form of ISO 8601 that `isoformat` writes, in UTC where they came with a zone: of two
+that are both dates, both local times or both in UTC, the earlier one sorts first as a text.
 """
 
 import hashlib
@@ -72,6 +72,11 @@ def kind_of(value: AttributeValue) -> Kind:
             return "list"
 
 
+def as_stored(text: str) -> str:
+    """The form that texts which mean the same are stored in."""
+    return iso(text) or unicodedata.normalize("NFC", text)
+
+
 def iso(text: str) -> str | None:
     """A date or time as it is stored; None for a text that is neither."""
     day = _DATE.match(text)
@@ -127,7 +132,7 @@ def _value(name: str, value: object) -> AttributeValue:  # noqa: PLR0911 - one a
         case Decimal() if math.isfinite(float(value)):
             return float(value)
         case str():
-            return iso(value) or _storable(name, value)
+            return _storable(name, value)
         case datetime():
             return _stored(value)
         case date():
@@ -140,7 +145,7 @@ def _value(name: str, value: object) -> AttributeValue:  # noqa: PLR0911 - one a
 def _storable(name: str, text: str) -> str:
     if _UNSTORABLE.search(text):
         raise _bad(f"{name!r} holds a NUL or half of a character")
-    return text
+    return as_stored(text)
 
 
 def _stored(moment: datetime) -> str:

@@ -14,6 +14,7 @@ IndexerError
 ├── BuildFailed        FAISS could not build the index: a full disk, for one
 ├── RecallTooLow       an index misses the recall that its collection asks for
 ├── VersionDamaged     a version's files are not what its manifest says
+├── BadFilter          a filter cannot be read, or does not fit the collection's fields
 └── EvaluationError    a labelled folder is not labelled as it should be
 """
 
@@ -130,6 +131,17 @@ class RecallTooLow(IndexerError):
 
 class VersionDamaged(IndexerError):
     """A version's files are not what its manifest says."""
+
+
+class BadFilter(IndexerError):
+    """A filter cannot be read, or does not fit the collection's fields. `where` is the place,
+    `filter.price.gte`; `detail` continues it.
+    """
+
+    def __init__(self, where: str, detail: str) -> None:
+        self.where = _one_line(where)
+        self.detail = _one_line(detail)
+        super().__init__(f"{self.where} {self.detail}")
 
 
 class EvaluationError(IndexerError):

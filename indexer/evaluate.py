@@ -100,10 +100,17 @@ def _evaluate_set(encoder: Encoder, query_set: QuerySet) -> SetResult:
     quality = {}
     for language in LANGUAGES:
         texts = encode_texts(encoder, [query.texts[language] for query in query_set.queries])
-        quality[language] = score(texts @ pictures.T, relevant)
+        quality[language] = score(_similarities(texts, pictures), relevant)
     return SetResult(
         query_set.name, len(query_set.pictures), len(query_set.queries), quality=quality
     )
+
+
+def _similarities(texts: Embeddings, pictures: Embeddings) -> NDArray[np.float32]:
+    """Shape (queries, pictures): a picture is as near as the best of its regions."""
+    parts = texts @ pictures.reshape(-1, texts.shape[1]).T
+    best: NDArray[np.float32] = parts.reshape(len(texts), len(pictures), -1).max(axis=2)
+    return best
 
 
 def _encode_pictures(encoder: Encoder, query_set: QuerySet) -> Embeddings:

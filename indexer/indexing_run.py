@@ -143,7 +143,9 @@ class IndexingRun:
         )
 
     def _is_as_asked(self, newest: IndexVersion | None) -> bool:
-        """Whether it is of the family and the recall that are asked for; also where it is None."""
+        """Whether it is of the family and the recall that are asked for, with its attributes; also
+        where it is None.
+        """
         if newest is None:
             return True
         try:
@@ -152,9 +154,11 @@ class IndexingRun:
             logger.warning("building anew: %s", error)
             return False
         bytes_per_vector = self.work.options.build.bytes_per_vector
-        spec = choose_spec(manifest.count, manifest.dim, self.aims.family, bytes_per_vector)
+        vectors = manifest.regions * manifest.count
+        spec = choose_spec(vectors, manifest.dim, self.aims.family, bytes_per_vector)
         missed = manifest.calibration and shortfall(manifest.calibration, self.aims.recall)
-        return manifest.factory == spec.factory and not missed
+        has_columns = manifest.fields is not None
+        return manifest.factory == spec.factory and not missed and has_columns
 
     def _adopt(self, version: IndexVersion | None) -> None:
         with self.work.database.write() as session:

@@ -3,7 +3,8 @@
 from alembic import context
 
 import app.auth.tables
-import app.jobs.tables  # known to the metadata by being imported, as those of app.auth
+import app.jobs.tables  # known to the metadata by being imported, as the others
+import app.suggest.tables
 from app.config import Settings
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Base

@@ -12,5 +12,7 @@ class EncoderOptions:
     """`auto`, `fp32`, `bf16`, `fp16`; see `models.towers.precision`."""
     cache_dir: Path | None = None
     """Where downloaded weights are kept; None: where the hub's library keeps them."""
+    prompt_templates: str = "auto"
+    """`auto` (as the model's card says), `on`, `off`; see `models.templates`."""
     offline: bool = False
     """Never reach for the network: what is not in the cache is not there."""

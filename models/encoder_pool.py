@@ -71,7 +71,7 @@ class EncoderPool:
             device.executor.shutdown()
 
     def submit(self, pixels: Sequence[Pixels]) -> Future[Embeddings]:
-        """Waits until a device has room for the batch. The result has shape (len(pixels), dim);
+        """Waits until a device has room for the batch. The result has shape (len(pixels), row_dim);
         it raises EncodingFailed, also for what is not finite; OutOfMemory for a single picture
         that does not fit; DeviceLost, also where a process ended; ModelUnavailable where a
         process cannot load the model. Cancelled, it is not begun, or what comes of it is dropped.
@@ -122,7 +122,7 @@ def _process(spec: EncoderSpec, options: EncoderOptions) -> _Device:
 
 def _encode(encoder: Encoder, pixels: Sequence[Pixels]) -> Embeddings:
     embeddings = in_halves(encoder.encode_pixels, pixels)
-    if embeddings.shape != (len(pixels), encoder.spec.dim):
+    if embeddings.shape != (len(pixels), encoder.spec.row_dim):
         raise EncodingFailed(f"{embeddings.shape} came of {len(pixels)} pictures")
     if not np.isfinite(embeddings).all():
         raise EncodingFailed("the embeddings are not finite")

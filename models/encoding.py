@@ -25,5 +25,5 @@ def encode_texts(encoder: Encoder, texts: Sequence[str]) -> Embeddings:
 
 
 def encode_images(encoder: Encoder, images: Sequence[Image.Image]) -> Embeddings:
-    """Shape (len(images), dim); the images are RGB and upright."""
+    """Shape (len(images), row_dim); the images are RGB and upright."""
     return encoder.encode_pixels([encoder.to_pixels(image) for image in images])

@@ -5,10 +5,13 @@ The figures are those of `model_cards.toml`, each with its source. Nothing is es
 
 import logging
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from models.language import Language
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,8 @@ class ModelCard:
     quality: tuple[Quality, ...]
     parameters: int | None = None
     """Millions, both towers; None where it was not counted."""
+    templates: tuple[Language, ...] = ()
+    """Languages in which prompt templates were measured to help it; see `models.templates`."""
     repository: str | None = None
     """Of the hub; the weights of the text tower, where there are two."""
     role: str | None = None
@@ -86,6 +91,15 @@ def terms_of(spec: str) -> tuple[str, tuple[str, ...]]:
     return card.licence, card.languages
 
 
-def _card(languages: list[str], quality: list[dict[str, Any]], **fields: Any) -> ModelCard:
-    measured = tuple(Quality(**entry) for entry in quality)
-    return ModelCard(languages=tuple(languages), quality=measured, **fields)
+def _card(
+    languages: list[str],
+    quality: list[dict[str, Any]],
+    templates: Sequence[Language] = (),
+    **fields: Any,
+) -> ModelCard:
+    return ModelCard(
+        languages=tuple(languages),
+        quality=tuple(Quality(**entry) for entry in quality),
+        templates=tuple(templates),
+        **fields,
+    )

@@ -1,4 +1,4 @@
-"""From a model spec, `scheme[:name]`, to an encoder."""
+"""From a model spec, `scheme[:name][+regions]`, to an encoder."""
 
 import logging
 from collections.abc import Callable
@@ -8,6 +8,9 @@ from importlib import import_module
 from models.config import EncoderOptions
 from models.errors import UnknownModel
 from models.model_cards import is_non_commercial
+from models.regions.encoder import RegionEncoder
+from models.regions.schemes import split
+from models.templates import with_templates
 from models.types import Encoder
 
 _SCHEMES = {
@@ -28,6 +31,9 @@ def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
     Raises UnknownModel for a spec that names none, ModelUnavailable where its
     weights or packages are missing.
     """
+    plain, regions = split(spec)
+    if regions is not None:
+        return RegionEncoder(shared_encoder(plain, options), regions)
     scheme, _, name = spec.partition(":")
     module = _SCHEMES.get(scheme)
     if module is None:
@@ -37,7 +43,7 @@ def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
     encoder = load(name, options)
     if is_non_commercial(encoder.spec.licence):
         _log.warning("%s is licensed %s: no commercial use", spec, encoder.spec.licence)
-    return encoder
+    return with_templates(encoder, options.prompt_templates)
 
 
 @cache

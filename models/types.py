@@ -32,6 +32,19 @@ class EncoderSpec:
     languages: tuple[str, ...]
     text_lengths: tuple[int, ...]
     """The lengths that texts are padded to, ascending; the last is the longest that is read."""
+    logit_scale: float = 100.0
+    """What a cosine is multiplied by before a softmax over texts: as it was trained, or measured.
+    A hundred is the most that CLIP's training allows, and where it usually ends.
+    """
+    regions: int = 1
+    """Embeddings of a picture, each of unit length: of the whole, then of its parts, see
+    `models.regions`.
+    """
+
+    @property
+    def row_dim(self) -> int:
+        """Numbers that a picture becomes."""
+        return self.regions * self.dim
 
 
 class Encoder(Protocol):
@@ -58,7 +71,7 @@ class Encoder(Protocol):
         ...
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
-        """Shape (len(batch), dim). Raises OutOfMemory, DeviceLost."""
+        """Shape (len(batch), row_dim). Raises OutOfMemory, DeviceLost."""
         ...
 
     def warm_up(self, max_texts: int, max_tokens: int) -> None:
@@ -85,7 +98,7 @@ class Embedder(Protocol):
         ...
 
     async def embed_images(self, images: Sequence[Image.Image], deadline: float) -> Embeddings:
-        """Shape (len(images), dim); the images are RGB and upright."""
+        """Shape (len(images), row_dim); the images are RGB and upright."""
         ...
 
     async def close(self) -> None: ...

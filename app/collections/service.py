@@ -15,6 +15,7 @@ from indexer.catalog.tables import Collection
 from indexer.errors import CollectionExists
 from indexer.layout import CollectionFolder
 from indexer.lease import hold
+from models.regions.schemes import regions_of, split
 from models.types import EncoderSpec
 
 logger = logging.getLogger(__name__)
@@ -71,10 +72,11 @@ def _say_left(_: object, path: str, raised: Any) -> None:
 
 
 def _view(session: Session, owner: Collection) -> CollectionView:
-    active = owner.active_version
+    active, (model, _) = owner.active_version, split(owner.model)
     return CollectionView(
         name=owner.name,
-        model=owner.model,
+        model=model,
+        regions=regions_of(owner.model),
         dim=owner.dim,
         recall=owner.recall,
         images=repository.image_count(session, owner.id),

@@ -90,7 +90,7 @@ class Batch:
     async def _read(self) -> None:
         number = 0
         try:
-            max_bytes = self._writer.intake.max_body_bytes
+            max_bytes = self._writer.intake.reader.max_body_bytes
             async with aclosing(lines(self._request.stream(), max_bytes)) as found:
                 async for line in found:
                     _require_few(number)
@@ -110,7 +110,7 @@ class Batch:
     async def _start(self, number: int, line: bytes | None) -> None:
         """Once there is room for it: until then the client is not read from."""
         await self._ahead.acquire()
-        admission = self._writer.intake.admission
+        admission = self._writer.intake.reader.admission
         admitted = await admission.enter(_FACTOR * len(line or b""))
         task = asyncio.create_task(ready_line(self._writer.intake, self._owner, number, line))
         task.add_done_callback(lambda _: admission.leave(admitted))

@@ -98,7 +98,7 @@ async def _write(intake: Intake, owner: Collection, given: BatchLine) -> Write:
 async def _parsed(intake: Intake, line: bytes | None) -> BatchLine:
     """Raises BodyTooLarge, InvalidRequest."""
     if line is None:
-        raise BodyTooLarge(f"a line is at most {intake.max_body_bytes} bytes")
+        raise BodyTooLarge(f"a line is at most {intake.reader.max_body_bytes} bytes")
     return await _off_loop(len(line), _line_of, line)
 
 

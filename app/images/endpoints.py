@@ -14,14 +14,16 @@ from app.images.batch import MEDIA_TYPE as BATCH_TYPE
 from app.images.batch import MEDIA_TYPES as BATCH_TYPES
 from app.images.batch import Batch, BatchResponse
 from app.images.batch_line import status_of
-from app.images.bodies import BATCH_BODY, PATCH_BODY, PUT_BODY
-from app.images.keys import Key, NewKey
+from app.images.bodies import BATCH_ANSWER, BATCH_BODY, PATCH_BODY, PUT_BODY
+from app.images.keys import KeyInPath, NewKeyInPath
 from app.images.schemas import ImageView, WrittenImage, view_of
 from app.images.thumbnails import MEDIA_TYPE
 from app.images.uploads import media_type, read_patch, read_upload
 from app.images.writer import ImageWriter
+from app.problem_codes import ENCODER_CODES
+from app.refusals import refuses
 from app.state import AppState, State
-from app.text import StorableText
+from app.text import CollectionInPath
 from indexer.catalog import repository
 from indexer.catalog.tables import Collection, Image, Source
 from indexer.errors import Rejected
@@ -42,14 +44,25 @@ Size = Annotated[
 ]
 
 
-@router.get("/{key:path}/thumbnail", response_class=FileResponse)
+@router.get(
+    "/{key:path}/thumbnail",
+    response_class=FileResponse,
+    summary="Show an image small",
+    responses={
+        200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
+        304: {"description": "The picture is the one of `If-None-Match`"},
+    },
+)
 @needs(Scope.READ)
+@refuses("unknown_collection", "not_found", "image_rejected")
 def thumbnail(
     state: AppState,
-    collection: StorableText,
-    key: Key,
+    collection: CollectionInPath,
+    key: KeyInPath,
     size: Size = 320,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="The `ETag` of an earlier answer")
+    ] = None,
 ) -> Response:
     """WebP, upright, without metadata.
 
@@ -70,26 +83,40 @@ def thumbnail(
     return FileResponse(path, media_type=MEDIA_TYPE, headers=headers)
 
 
-@router.get("/{key:path}")
+@router.get("/{key:path}", summary="Show an image's record")
 @needs(Scope.READ)
-def show(state: AppState, collection: StorableText, key: Key) -> ImageView:
+@refuses("unknown_collection", "not_found")
+def show(state: AppState, collection: CollectionInPath, key: KeyInPath) -> ImageView:
+    """Where it came from, what it is like, and its attributes."""
     _, image, _ = _find(state, collection, key)
     return ImageView(**view_of(collection, image))
 
 
 @router.put(
     "/{key:path}",
+    summary="Put an image",
     openapi_extra=PUT_BODY,
     responses={201: {"model": WrittenImage, "description": "The image is new"}},
 )
 @needs(Scope.WRITE)
+@refuses(
+    "unknown_collection",
+    "unsupported_media_type",
+    "image_rejected",
+    "storage_failed",
+    *ENCODER_CODES,
+)
 async def put(
-    state: AppState, collection: StorableText, key: NewKey, request: Request, response: Response
+    state: AppState,
+    collection: CollectionInPath,
+    key: NewKeyInPath,
+    request: Request,
+    response: Response,
 ) -> WrittenImage:
     """Durable and searchable when it is answered. An image that a source has becomes the API's."""
     writer = state["writer"]
     owner = await writer.collection(collection)
-    async with writer.intake.admission.holding(_size_of(request, writer)):
+    async with writer.intake.reader.room_for(request):
         upload = await read_upload(request)
         new = await writer.intake.put(owner, key, upload)
     applied = await _applied(writer, owner, new)
@@ -97,10 +124,11 @@ async def put(
     return _written(collection, applied)
 
 
-@router.patch("/{key:path}", openapi_extra=PATCH_BODY)
+@router.patch("/{key:path}", openapi_extra=PATCH_BODY, summary="Change an image's attributes")
 @needs(Scope.WRITE)
+@refuses("unknown_collection", "not_found", "unsupported_media_type", "not_ready")
 async def patch(
-    state: AppState, collection: StorableText, key: Key, request: Request
+    state: AppState, collection: CollectionInPath, key: KeyInPath, request: Request
 ) -> WrittenImage:
     """Attributes alone: nothing is encoded. null takes a value away."""
     writer = state["writer"]
@@ -109,9 +137,10 @@ async def patch(
     return _written(collection, applied)
 
 
-@router.delete("/{key:path}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{key:path}", status_code=HTTPStatus.NO_CONTENT, summary="Delete an image")
 @needs(Scope.WRITE)
-async def delete(state: AppState, collection: StorableText, key: Key) -> None:
+@refuses("unknown_collection", "not_found", "not_ready")
+async def delete(state: AppState, collection: CollectionInPath, key: KeyInPath) -> None:
     """For good: no source brings the image back, only a PUT does. It may be asked for again."""
     writer = state["writer"]
     await _applied(writer, await writer.collection(collection), Delete(key))
@@ -120,12 +149,17 @@ async def delete(state: AppState, collection: StorableText, key: Key) -> None:
 @router.post(
     ":batch",
     response_class=StreamingResponse,
+    summary="Write many images",
     openapi_extra=BATCH_BODY,
-    responses={200: {"content": {BATCH_TYPE: {"schema": {"type": "string"}}}}},
+    responses=BATCH_ANSWER,
 )
 @needs(Scope.WRITE)
-async def batch(state: AppState, collection: StorableText, request: Request) -> Response:
-    """A line of JSON for each write, answered by a line each, in their order."""
+@refuses("unknown_collection", "too_many_lines", "unsupported_media_type", "overloaded")
+async def batch(state: AppState, collection: CollectionInPath, request: Request) -> Response:
+    """A line of JSON for each write (NDJSON), answered by a line each, in their order.
+
+    A line that fails does so alone. What ends the batch early is its last line.
+    """
     if media_type(request) not in BATCH_TYPES:
         raise UnsupportedMedia(f"send {BATCH_TYPE}")
     writer = state["writer"]
@@ -148,13 +182,6 @@ async def _applied(writer: ImageWriter, owner: Collection, write: Write) -> Appl
 def _written(collection: str, applied: Applied) -> WrittenImage:
     assert applied.image is not None  # noqa: S101 - only of what is gone there is none
     return WrittenImage(**view_of(collection, applied.image), status=applied.status)
-
-
-def _size_of(request: Request, writer: ImageWriter) -> int:
-    """Of the body, and of the picture in it, at most."""
-    largest = writer.intake.max_body_bytes
-    declared = request.headers.get("content-length", "")[:18]
-    return 2 * (min(int(declared), largest) if declared.isdecimal() else largest)
 
 
 def _find(state: State, collection: str, key: str) -> tuple[Collection, Image, Source]:

@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import AfterValidator
 
 from app.text import StorableText
@@ -36,3 +37,8 @@ Key = Annotated[StorableText, AfterValidator(_composed)]
 
 NewKey = Annotated[StorableText, AfterValidator(_can_be_given)]
 """As sources have them, and such that every request finds the image."""
+
+_IN_PATH = Path(description="Id of the image; it may hold /", examples=["sku-1"])
+
+KeyInPath = Annotated[Key, _IN_PATH]
+NewKeyInPath = Annotated[NewKey, _IN_PATH]

@@ -62,7 +62,7 @@ def media_type(request: Request) -> str:
 def upload_of(given: GivenImage) -> Upload:
     """Raises InvalidRequest."""
     attributes = None if given.attributes is None else _attributes_of(given.attributes)
-    data = None if given.base64 is None else _unpacked(given.base64)
+    data = None if given.base64 is None else unpacked(given.base64)
     return Upload(data, given.url, attributes)
 
 
@@ -80,6 +80,14 @@ def object_of(text: bytes) -> dict[str, Any]:
         return json_object(text.decode())
     except ValueError as error:
         raise InvalidRequest(f"not a JSON object in UTF-8: {error}") from None
+
+
+def unpacked(text: str) -> bytes:
+    """A file in base64; line breaks are passed over. Raises InvalidRequest."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise InvalidRequest("base64: not base64") from None
 
 
 def _of_json(body: bytes) -> Upload:
@@ -114,10 +122,3 @@ def _attributes_of(given: Mapping[str, object]) -> Attributes:
         return normalised(given)
     except Rejected as rejected:
         raise InvalidRequest(f"attributes: {rejected.detail}") from None
-
-
-def _unpacked(text: str) -> bytes:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError:
-        raise InvalidRequest("base64: not base64") from None

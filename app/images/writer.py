@@ -57,9 +57,11 @@ class ImageWriter:
             return repository.collection(session, name)
 
     def _apply(self, owner: Collection, writes: Sequence[Write]) -> list[Outcome]:
+        served = self._serving.get(owner.name)
+        require = served.segments.attributes.require_kinds if served else None
         try:
             with self._database.write() as session:
-                return apply(session, owner, writes)
+                return apply(session, owner, writes, require)
         except UnknownCollection:
             self.intake.forget(owner)
             raise UnknownCollection(owner.name) from None

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import count
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,8 +18,10 @@ from app.connections.protocol import STOPPING
 from app.jobs import service
 from app.jobs.errors import UnknownJob, job_url
 from app.jobs.schemas import JobKind, JobState, JobView, QueuedJob, ReindexRequest
+from app.problem_codes import ENCODER_CODES
+from app.refusals import refuses
 from app.state import AppState
-from app.text import StorableText
+from app.text import CollectionInPath, StorableText
 from indexer.catalog import repository as catalog
 
 logger = logging.getLogger(__name__)
@@ -28,19 +30,30 @@ router = APIRouter(prefix="/v1/admin", tags=["jobs"], route_class=GuardedRoute)
 
 _LOOK_SECONDS = 0.5
 
+JobInPath = Annotated[StorableText, Path(description="Id of the job", examples=["0197c3a2b4d8"])]
 
-@router.post("/collections/{collection}/reindex", status_code=HTTPStatus.ACCEPTED)
+
+@router.post(
+    "/collections/{collection}/reindex",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Reindex a collection",
+)
 @needs(Scope.ADMIN)
+@refuses("unknown_collection", "job_running", "unknown_model", *ENCODER_CODES)
 def reindex(
     state: AppState,
     response: Response,
-    collection: StorableText,
+    collection: CollectionInPath,
     request: ReindexRequest | None = None,
 ) -> QueuedJob:
+    """Queue a job that reads the sources, embeds what is new, builds a version, and lets it serve.
+
+    The header Location names the job.
+    """
     request = request or ReindexRequest()
     with state["database"].read() as session:
         owner = catalog.collection(session, collection)
-    if request.model not in {None, owner.model}:
+    if request.model is not None and request.model != owner.model:
         state["embedders"].of(request.model)  # it is to serve the new version
     asked = request.model_dump(mode="json", exclude_none=True)
     job_id = service.submit(state["database"], state["queue"], collection, JobKind.REINDEX, asked)
@@ -48,30 +61,38 @@ def reindex(
     return QueuedJob(job_id=job_id)
 
 
-@router.get("/jobs")
+@router.get("/jobs", summary="List jobs")
 @needs(Scope.ADMIN)
+@refuses("unknown_collection")
 def list_jobs(
     state: AppState,
-    collection: StorableText | None = None,
-    job_state: Annotated[JobState | None, Query(alias="state")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    collection: Annotated[
+        StorableText | None, Query(description="Of this collection only", examples=["shop"])
+    ] = None,
+    job_state: Annotated[
+        JobState | None, Query(alias="state", description="In this state only")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="So many at most")] = 100,
 ) -> list[JobView]:
     """Newest first."""
     return service.list_newest(state["database"], collection, job_state, limit)
 
 
-def _job(state: AppState, job_id: StorableText) -> JobView:
+def _job(state: AppState, job_id: JobInPath) -> JobView:
     return service.show(state["database"], job_id)
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", summary="Show a job")
 @needs(Scope.ADMIN)
+@refuses("unknown_job")
 def show(job: Annotated[JobView, Depends(_job)]) -> JobView:
+    """What it is at, and what came of it."""
     return job
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job")
 @needs(Scope.ADMIN)
+@refuses("unknown_job")
 async def events(
     state: AppState, request: Request, job: Annotated[JobView, Depends(_job)]
 ) -> AsyncIterator[ServerSentEvent]:
@@ -93,7 +114,9 @@ async def events(
                 logger.warning("cannot look at job %s: %s", job.id, error)
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=HTTPStatus.ACCEPTED)
+@router.post("/jobs/{job_id}/cancel", status_code=HTTPStatus.ACCEPTED, summary="Cancel a job")
 @needs(Scope.ADMIN)
-def cancel(state: AppState, job_id: StorableText) -> JobView:
+@refuses("unknown_job", "job_finished")
+def cancel(state: AppState, job_id: JobInPath) -> JobView:
+    """One that waits is cancelled at once, one that runs at its next step."""
     return service.cancel(state["database"], job_id)

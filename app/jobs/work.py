@@ -22,6 +22,7 @@ from indexer.sources import source_of
 from indexer.sources.base import ImageSource
 from models.encoder_pool import pool_of
 from models.errors import DeviceLost, ModelError
+from models.regions.schemes import changed
 from models.registry import shared_encoder
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class Work:
         progress: JobProgress,
     ) -> dict[str, Any]:
         options = encoder_options(self._settings)
-        encoder = shared_encoder(request.model or self._model_of(collection), options)
+        model = changed(self._model_of(collection), request.model, request.regions)
+        encoder = shared_encoder(model, options)
         with pool_of(encoder, self._settings.index_devices, options) as pool:
             summary = self._indexing.reindex(
                 collection,

@@ -2,21 +2,35 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from app.search.schemas import Hit, Query, SearchRequest
+from app.search.response import FacetValue, Hit, Query
 
 MAX_ANSWERS = 1_000
-MAX_HITS_HELD = 100
-"""Of one answer: together at most some 30 MB a collection."""
+MAX_SIZE = 200
+"""Of one answer, see `size`: together at most some 60 MB a collection."""
+_LONG_TEXT = 200
+_HITS_AN_EMBEDDING = 10
 
 Question = Hashable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     query: Query
     hits: list[Hit]
+    facets: dict[str, list[FacetValue]] = field(default_factory=dict)
+    next_cursor: str | None = None
+
+    @property
+    def size(self) -> int:
+        """About what it takes in memory, in hits. Attributes are those of rows that are kept."""
+        size = len(self.hits)
+        if self.hits and self.hits[0].embedding is not None:
+            size *= _HITS_AN_EMBEDDING
+        for values in self.facets.values():
+            size += sum(1 + len(str(each.value)) // _LONG_TEXT for each in values)
+        return size
 
 
 class Answers:
@@ -35,20 +49,7 @@ class Answers:
         return answer
 
     def keep(self, question: Question, answer: Answer) -> None:
-        if len(answer.hits) <= MAX_HITS_HELD:
+        if answer.size <= MAX_SIZE:
             self._answers[question] = answer
             if len(self._answers) > MAX_ANSWERS:
                 self._answers.popitem(last=False)
-
-
-def question(request: SearchRequest) -> Question:
-    """Equal where the answers are."""
-    asked = request.text if request.image is None else request.image.id
-    return (
-        request.image is None,
-        asked,
-        request.k,
-        request.recall,
-        request.min_relevance,
-        "attributes" in request.include,
-    )

@@ -1,95 +1,73 @@
-"""The nearest images of a collection: its version's, without what changed, and what changed."""
+"""The plain way: the nearest images are the hits."""
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from app.search.page import Page, Ranked, RowsOf, Search, hits_of
+from indexer.live.attribute_view import Selection
+from indexer.live.nearest import nearest
 
-import numpy as np
 
-from app.search.rows import Row
-from app.serving.snapshot import Segments
-from indexer.backends.base import Hits, Modality
-from models.types import Embeddings
-
-RowsOf = Callable[[Sequence[int]], dict[int, Row]]
-
-Ranked = tuple[Row, float]
-"""An image and its cosine."""
+def nearest_page(search: Search, rows_of: RowsOf) -> Page:
+    """Blocking where `rows_of` is, or where there is a filter."""
+    k = search.k
+    ranked = Finder(search).find(k + 1, rows_of)
+    hits = hits_of(search, ranked)  # one more than are shown: whether there is a next page
+    has_next = len(hits) > k
+    del hits[k:]
+    images = [row.image_id for row, _, _ in ranked[: len(hits)]]
+    return Page(hits, images, has_next)
 
 
 class Finder:
     """One search of one snapshot."""
 
-    def __init__(
-        self,
-        segments: Segments,
-        embedding: Embeddings,
-        modality: Modality,
-        recall: float,
-        itself: int | None,
-    ) -> None:
-        """`embedding` has the shape (1, dim); `itself` is the image that asks for its like, no
-        answer to its own question.
-        """
-        self._version = segments.version
+    def __init__(self, search: Search) -> None:
+        segments = search.collection.segments
+        self._search = search
+        self._version = segments.version.index if segments.version else None
         self._delta = segments.delta
-        self._embedding = embedding
-        self._modality = modality
-        self._recall = recall
-        self._itself = itself
+        self._left_out = search.query.asking | search.shown
+        self._among = _selection(search)
 
     def find(self, k: int, rows_of: RowsOf) -> list[Ranked]:
         """The k best that still exist, best first. An image that was deleted a moment ago is passed
         over; where too many were, the index is asked again, for more.
         """
-        asked = k + 1
-        while True:
-            ranked = self._existing(self._best(asked), rows_of)
-            if len(ranked) >= k or asked >= self._held:
+        asked = k + len(self._left_out)
+        held = self._held
+        while held:
+            ranked = self._existing(min(asked, held), rows_of)
+            if len(ranked) >= k or asked >= held:
                 return ranked[:k]
             asked *= 2
+        return []
 
     @property
     def _held(self) -> int:
-        return self._delta.count + (self._version.index.count if self._version else 0)
+        if self._among is not None:
+            return self._among.count
+        return self._delta.count + (self._version.count if self._version else 0)
 
-    def _existing(self, found: list[tuple[int, float]], rows_of: RowsOf) -> list[Ranked]:
-        rows = rows_of([image for image, _ in found])
-        itself = self._itself
-        return [(rows[image], score) for image, score in found if image in rows and image != itself]
-
-    def _best(self, asked: int) -> list[tuple[int, float]]:
-        """At most so many ids, with their cosines."""
-        if self._delta.is_nothing:
-            return self._of_version(asked)
-        both = self._of_version(asked) + self._of_delta(asked)
-        both.sort(key=itemgetter(1), reverse=True)
-        return both[:asked]
-
-    def _of_delta(self, asked: int) -> list[tuple[int, float]]:
-        asked = min(asked, self._delta.count)
-        return _listed(self._delta.search(self._embedding, asked)) if asked else []
-
-    def _of_version(self, asked: int) -> list[tuple[int, float]]:
-        """Without the images that changed: asked for more than is wanted, and again for still more
-        where that is not enough.
-        """
-        if self._version is None or not (count := self._version.index.count):
-            return []
-        masked = self._delta.masked
-        wide = asked + min(len(masked), asked)
-        while True:
-            wide = min(wide, count)
-            found = _listed(
-                self._version.index.search(self._embedding, wide, self._recall, self._modality)
-            )
-            kept = [hit for hit in found if hit[0] not in masked] if masked else found
-            if len(kept) >= asked or wide == count:
-                return kept[:asked]
-            wide *= 2
+    def _existing(self, asked: int, rows_of: RowsOf) -> list[Ranked]:
+        search = self._search
+        near = nearest(
+            self._version,
+            self._delta,
+            search.query.embedding,
+            asked,
+            search.recall,
+            search.query.modality,
+            self._among,
+        )
+        found = near.ids.tolist()
+        rows, left_out = rows_of(found), self._left_out
+        columns = zip(found, near.cosines.tolist(), near.regions.tolist(), strict=True)
+        return [
+            (rows[image], cosine, region)
+            for image, cosine, region in columns
+            if image in rows and image not in left_out
+        ]
 
 
-def _listed(found: Hits) -> list[tuple[int, float]]:
-    """Of the first query. Vectors that are kept in float16 may be a trifle longer than 1."""
-    cosines = np.clip(found.scores[0], -1, 1)
-    listed = zip(found.ids[0].tolist(), cosines.tolist(), strict=True)
-    return [hit for hit in listed if hit[0] >= 0]
+def _selection(search: Search) -> Selection | None:
+    if search.filter is None:
+        return None
+    return search.collection.segments.attributes.select(search.filter)

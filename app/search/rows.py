@@ -23,6 +23,7 @@ class NotHeld(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    image_id: int
     key: str
     uri: str
     thumbnail: str
@@ -94,6 +95,7 @@ class ImageRows:
 
     def _row(self, image: repository.ShownImage) -> Row:
         return Row(
+            image_id=image.id,
             key=image.key,
             uri=image.uri,
             thumbnail=thumbnail_path(self._collection, image.key),

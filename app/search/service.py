@@ -1,23 +1,23 @@
 """A search from the request to the hits."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from fastapi.concurrency import run_in_threadpool
 
-from app.errors import NotFound
-from app.search.answers import Answer, question
-from app.search.finder import Finder, Ranked
-from app.search.normalize import language_of, normalize
+from app.search.answers import Answer
+from app.search.fields import filter_of, require_fields
+from app.search.finder import nearest_page
+from app.search.page import Page, Search
+from app.search.pages import next_cursor, shown_before
+from app.search.query_vector import query_vector
+from app.search.question import Subject, is_repeatable, question_of, subject_of
+from app.search.ranking import ranked_page
+from app.search.response import Query, SearchResponse, Timings
 from app.search.rows import NotHeld
-from app.search.schemas import Hit, Query, SearchRequest, SearchResponse, Timings
+from app.search.schemas import SearchRequest
+from app.search.understanding import query_of
 from app.serving.snapshot import Snapshot
 from app.state import State
-from indexer.catalog import repository
-from indexer.catalog.db import Database
-from models.types import Embeddings
 
 _AT_ONCE = 100
 """Hits that are put together in 0.1 ms; for more, a thread can be waited for."""
@@ -47,8 +47,14 @@ class _Clock:
         )
 
 
-async def search(state: State, name: str, request: SearchRequest) -> SearchResponse:
-    """Raises UnknownCollection, NotFound, NotReady, InvalidInput, and what embedders raise."""
+async def search(
+    state: State, name: str, request: SearchRequest, client: str | None = None
+) -> SearchResponse:
+    """`client`: who asks, for the log of queries; None: it is not for the log.
+
+    Raises UnknownCollection, NotReady, InvalidInput, InvalidRequest, CursorExpired, BadPicture,
+    AtCapacity, and what embedders raise.
+    """
     clock = _Clock()
     serving = state["serving"]
     collection = serving.get(name)
@@ -56,30 +62,41 @@ async def search(state: State, name: str, request: SearchRequest) -> SearchRespo
         collection = await run_in_threadpool(serving.look_up, name)
     collection.require_searchable()
     if collection.is_empty:
-        return _response(Answer(_query(request), []), collection, clock)
-    asked = question(request)
+        filter_of(request)  # whose form is judged all the same
+        nothing = Answer(_query(request), [], {name: [] for name in request.facets})
+        return _response(nothing, collection, clock)
+    subject = subject_of(request) if request.is_plain else await _subject(request)
+    asked = question_of(request, subject)
     answer = collection.answers.get(asked)
     if answer is None:
-        answer = await _answer(state, collection, request, clock)
-        collection.answers.keep(asked, answer)
+        answer = await _answer(state, collection, request, subject, clock)
+        if is_repeatable(request):
+            collection.answers.keep(asked, answer)
+    if client is not None and request.cursor is None and answer.query.normalized is not None:
+        state["suggestions"].record(name, answer.query.normalized, client)
     collection.search_seconds.observe(clock.total)
     return _response(answer, collection, clock)
 
 
+async def _subject(request: SearchRequest) -> Subject:
+    """A picture file takes a while to digest."""
+    if any(image.base64 is not None for image in request.pictures):
+        return await run_in_threadpool(subject_of, request)
+    return subject_of(request)
+
+
 async def _answer(
-    state: State, collection: Snapshot, request: SearchRequest, clock: _Clock
+    state: State, collection: Snapshot, request: SearchRequest, subject: Subject, clock: _Clock
 ) -> Answer:
     query = _query(request)
-    if request.image is not None:
-        wanted = await run_in_threadpool(_stored, state["database"], collection, request.image.id)
-    else:
-        assert query.normalized is not None  # noqa: S101 - a request holds a text or an image
-        embedder = collection.segments.embedder
-        assert embedder is not None  # noqa: S101 - without it the collection is not searchable
-        deadline = time.monotonic() + state["settings"].query_timeout_seconds
-        wanted = _Wanted(await embedder.embed_texts([query.normalized], deadline))
+    shown = shown_before(request, subject, collection)
+    chosen = filter_of(request)
+    require_fields(request, chosen, collection.segments.attributes)
+    wanted = await query_vector(state, collection, request, query.normalized)
     clock.encoded()
-    return Answer(query, await _found(collection, wanted, request))
+    page = await _page(Search(collection, request, wanted, chosen, shown))
+    cursor = next_cursor(page, shown, subject, collection)
+    return Answer(query, page.hits, page.facets, cursor)
 
 
 def _response(answer: Answer, collection: Snapshot, clock: _Clock) -> SearchResponse:
@@ -87,79 +104,30 @@ def _response(answer: Answer, collection: Snapshot, clock: _Clock) -> SearchResp
     return SearchResponse.model_construct(
         query=answer.query,
         hits=answer.hits,
+        facets=answer.facets,
+        next_cursor=answer.next_cursor,
         version=None if version is None else version.name,
         timings_ms=clock.timings(),
     )
 
 
 def _query(request: SearchRequest) -> Query:
-    if request.text is None:
-        return Query()
-    normalized = normalize(request.text)
-    return Query(text=request.text, normalized=normalized, language=language_of(normalized))
+    """Raises InvalidInput."""
+    return Query() if request.text is None else query_of(request.text, verbatim=request.verbatim)
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    embedding: Embeddings
-    """Shape (1, dim)."""
-    itself: int | None = None
-    """The image that asks for its like: no answer to its own question."""
-
-
-def _stored(database: Database, collection: Snapshot, key: str) -> _Wanted:
-    """The embedding of an image of the collection. Raises NotFound."""
-    with database.read() as session:
-        image = repository.image(session, collection.id, key)
-    vector = None if image is None else collection.segments.delta.vector_of(image.id)
-    if image is None or vector is None:
-        raise NotFound(f"collection {collection.name!r} has no image of that id")
-    return _Wanted((vector / np.linalg.norm(vector))[None], itself=image.id)
-
-
-async def _found(collection: Snapshot, wanted: _Wanted, request: SearchRequest) -> list[Hit]:
+async def _page(search: Search) -> Page:
     """On the event loop where that holds it up for less than a change of threads would cost."""
-    attributes = "attributes" in request.include
-    rows = collection.rows_with_attributes if attributes else collection.rows
-    finder = Finder(
-        collection.segments,
-        wanted.embedding,
-        "image" if request.text is None else "text",
-        request.recall or collection.recall,
-        wanted.itself,
-    )
-    if collection.is_quick and request.k <= _AT_ONCE:
+    collection, request = search.collection, search.request
+    rows = collection.rows_with_attributes if "attributes" in request.include else collection.rows
+    if request.facets or request.is_reordered:
+        return await run_in_threadpool(ranked_page, search, rows.read)
+    if collection.is_quick and search.filter is None and request.k + len(search.shown) <= _AT_ONCE:
         try:
-            return _hits(collection, finder.find(request.k, rows.held), request)
+            return nearest_page(search, rows.held)
         except NotHeld:
             pass
-    return await run_in_threadpool(
-        lambda: _hits(collection, finder.find(request.k, rows.read), request)
-    )
-
-
-def _hits(collection: Snapshot, ranked: Sequence[Ranked], request: SearchRequest) -> list[Hit]:
-    scores = np.array([score for _, score in ranked])
-    backgrounds = collection.segments.backgrounds
-    background = backgrounds.image if request.text is None else backgrounds.text
-    # Rounded before it is compared: a relevance that was shown is a bound that includes it.
-    relevances = background.relevance(scores).astype(np.float64).round(4)
-    return [
-        Hit(
-            id=row.key,
-            score=score,
-            relevance=relevance,
-            uri=row.uri,
-            thumbnail=row.thumbnail,
-            width=row.width,
-            height=row.height,
-            attributes=row.attributes,
-        )
-        for (row, _), score, relevance in zip(
-            ranked, scores.round(6).tolist(), relevances.tolist(), strict=True
-        )
-        if relevance >= request.min_relevance
-    ]
+    return await run_in_threadpool(nearest_page, search, rows.read)
 
 
 def _ms(seconds: float) -> float:

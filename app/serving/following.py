@@ -47,7 +47,9 @@ class ChangeReader:
 
     def read_again(self, listed: Listed, segments: Segments) -> Segments:
         """From the version's own number: what had no embedding when it changed may have one now."""
-        fresh = Delta.empty(segments.space.dim, _first_number(segments), segments.delta.main)
+        before = segments.delta
+        space, number = segments.space, _first_number(segments)
+        fresh = Delta.empty(space.dim, number, before.main, before.overlay.main, space.regions)
         return self.catch_up(listed, replace(segments, delta=fresh))[0]
 
 

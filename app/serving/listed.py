@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from indexer.catalog.tables import Collection
 from indexer.live.changes import Space
+from models.regions.schemes import RegionScheme, split
 
 
 class Listed(NamedTuple):
@@ -25,7 +26,13 @@ class Listed(NamedTuple):
 
     @property
     def space(self) -> Space:
-        return Space(self.id, self.encoder_fingerprint, self.dim)
+        scheme = self.regions
+        count = 1 if scheme is None else scheme.count
+        return Space(self.id, self.encoder_fingerprint, self.dim, count)
+
+    @property
+    def regions(self) -> RegionScheme | None:
+        return split(self.model)[1]
 
 
 _COLUMNS = [getattr(Collection, field) for field in Listed._fields]

@@ -221,4 +221,6 @@ def _is_behind(segments: Segments | None, listed: Listed) -> bool:
 
 
 def _delta_alone(listed: Listed) -> Segments:
-    return Segments(listed.space, None, Delta.empty(listed.dim, 0), None, COSINES)
+    space = listed.space
+    delta = Delta.empty(space.dim, 0, regions=space.regions)
+    return Segments(space, None, delta, None, COSINES, regions=listed.regions)

@@ -18,14 +18,16 @@ from app.serving.listed import Listed
 from app.serving.scrub import Scrubber
 from app.serving.snapshot import COSINES, OpenVersion, Segments
 from indexer.backends.base import VectorIndex
-from indexer.backends.faiss_index import open_files
+from indexer.backends.opening import open_files
 from indexer.catalog.tables import IndexVersion
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder
 from indexer.live.changes import Space
 from indexer.live.delta import Delta
+from indexer.versions.attributes import open_columns
 from indexer.versions.verified import read_verified
 from models.errors import EncoderAway
+from models.regions.schemes import split
 from models.types import Embedder
 
 logger = logging.getLogger(__name__)
@@ -107,14 +109,16 @@ class Opener:
         )
         embedder = self._embedder_of(version.model, version.encoder_fingerprint, version.name)
         manifest, remembered = read_verified(folder)
-        index = open_files(folder, manifest)
+        index, columns = open_files(folder, manifest), open_columns(folder, manifest)
         _warm_up(index, manifest.dim, listed.recall)
+        dim, regions = manifest.dim, manifest.regions
         segments = Segments(
-            space=Space(listed.id, version.encoder_fingerprint, manifest.dim),
+            space=Space(listed.id, version.encoder_fingerprint, dim, regions),
             version=OpenVersion(version.id, version.name, manifest, index),
-            delta=Delta.empty(manifest.dim, manifest.change_number, index),
+            delta=Delta.empty(dim, manifest.change_number, index, columns, regions),
             embedder=embedder,
             backgrounds=manifest.backgrounds or COSINES,
+            regions=split(version.model)[1],
         )
         segments, _ = self._reader.catch_up(listed, segments)
         if remembered:
@@ -122,10 +126,10 @@ class Opener:
         return segments
 
     def _embedder_of(self, model: str, fingerprint: str, of: str) -> Embedder:
-        embedder = self._embedders.of(model)
-        if embedder.spec.fingerprint != fingerprint:
+        """That of its queries, if its pictures' is the one that made it."""
+        if self._embedders.of_pictures(model).spec.fingerprint != fingerprint:
             raise VersionDamaged(f"{of} was made by another edition of {model}: reindex")
-        return embedder
+        return self._embedders.of(model)
 
 
 def _warm_up(index: VectorIndex, dim: int, recall: float) -> None:
@@ -136,3 +140,5 @@ def _warm_up(index: VectorIndex, dim: int, recall: float) -> None:
     for query in queries / np.linalg.norm(queries, axis=1, keepdims=True):
         index.search(query[None], 10, recall, "text")
         index.search(query[None], 10, recall, "image")
+    every_other = np.arange(index.count) % 2 == 0
+    index.search(query[None], 10, recall, "image", every_other)

@@ -1,6 +1,7 @@
 """One collection at one moment: all that a search needs, of one version and one encoder."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from prometheus_client import Histogram
 
@@ -8,10 +9,12 @@ from app.errors import NotReady
 from app.search.answers import Answers
 from app.search.rows import ImageRows
 from indexer.backends.base import VectorIndex
+from indexer.live.attribute_view import AttributeView
 from indexer.live.changes import Space
 from indexer.live.delta import Delta
 from indexer.versions.manifest import Manifest
 from indexer.versions.relevance import Background, Backgrounds
+from models.regions.schemes import RegionScheme
 from models.types import Embedder
 
 COSINES = Backgrounds(
@@ -40,10 +43,12 @@ class Segments:
     """None where the delta holds everything."""
     delta: Delta
     embedder: Embedder | None
-    """None until it is loaded, which only a collection without a version waits for."""
+    """Of queries; None until it is loaded, which only a collection without a version waits for."""
     backgrounds: Backgrounds
     measured_on: int = 0
     """Images that the backgrounds were measured on, where the version brought none."""
+    regions: RegionScheme | None = None
+    """By which pictures are searched; None: they are whole."""
 
     @property
     def is_empty(self) -> bool:
@@ -53,6 +58,11 @@ class Segments:
     def is_quick(self) -> bool:
         """Whether one search takes a fraction of a millisecond, from memory alone."""
         return self.delta.index.is_quick and (self.version is None or self.version.index.is_quick)
+
+    @cached_property
+    def attributes(self) -> AttributeView:
+        """What filters, facets, sorting and grouping see of the images."""
+        return AttributeView(self.delta)
 
     @property
     def version_id(self) -> int | None:

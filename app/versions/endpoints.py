@@ -1,9 +1,10 @@
 """List the versions of a collection, and choose the one that serves."""
 
 from http import HTTPStatus
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
 
 from app.auth.route import GuardedRoute
 from app.auth.scopes import Scope, needs
@@ -11,8 +12,10 @@ from app.indexing import open_indexing
 from app.jobs import service as jobs
 from app.jobs.errors import job_url
 from app.jobs.schemas import JobKind, QueuedJob
+from app.problem_codes import ENCODER_CODES
+from app.refusals import refuses
 from app.state import AppState, State
-from app.text import StorableText
+from app.text import CollectionInPath, StorableText
 from app.versions import service
 from app.versions.schemas import VersionView
 from indexer.progress import Silent
@@ -24,22 +27,44 @@ router = APIRouter(
 )
 
 
+VersionInPath = Annotated[
+    StorableText, Path(description="Name of the version", examples=["20261121T095254-8cc90b"])
+]
+
+
 class _MustEmbed(Exception):
     """Images that were written since have no embedding of the version's encoder."""
 
 
-@router.get("")
+@router.get("", summary="List versions")
 @needs(Scope.ADMIN)
-def list_all(state: AppState, collection: StorableText) -> list[VersionView]:
-    """Newest first."""
+@refuses("unknown_collection")
+def list_all(state: AppState, collection: CollectionInPath) -> list[VersionView]:
+    """Those that are kept, newest first."""
     return service.list_all(state["database"], collection)
 
 
-@router.post("/{version}/activate", responses={HTTPStatus.ACCEPTED: {"model": QueuedJob}})
+@router.post(
+    "/{version}/activate",
+    summary="Let a version serve",
+    response_model=VersionView,
+    responses={
+        HTTPStatus.ACCEPTED: {"model": QueuedJob, "description": "A job embeds what it lacks"}
+    },
+)
 @needs(Scope.ADMIN)
+@refuses(
+    "unknown_collection",
+    "unknown_version",
+    "collection_busy",
+    "job_running",
+    "version_damaged",
+    "lease_lost",
+    *ENCODER_CODES,
+)
 def activate(
-    state: AppState, response: Response, collection: StorableText, version: StorableText
-) -> VersionView | QueuedJob:
+    state: AppState, collection: CollectionInPath, version: VersionInPath
+) -> VersionView | Response:
     """200 where nothing has to be embedded for it; otherwise 202 and a job."""
     try:
         _activate_at_once(state, collection, version)
@@ -47,9 +72,11 @@ def activate(
         job_id = jobs.submit(
             state["database"], state["queue"], collection, JobKind.ACTIVATE, {"version": version}
         )
-        response.status_code = HTTPStatus.ACCEPTED
-        response.headers["Location"] = job_url(job_id)
-        return QueuedJob(job_id=job_id)
+        return JSONResponse(
+            QueuedJob(job_id=job_id).model_dump(),
+            HTTPStatus.ACCEPTED,
+            {"Location": job_url(job_id)},
+        )
     state["serving"].refresh()
     return service.show(state["database"], collection, version)
 

@@ -4,6 +4,7 @@ from app.versions.schemas import VersionView
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import IndexVersion
+from models.regions.schemes import regions_of, split
 
 
 def list_all(database: Database, collection: str) -> list[VersionView]:
@@ -26,7 +27,8 @@ def show(database: Database, collection: str, name: str) -> VersionView:
 def _view(version: IndexVersion, active_id: int | None) -> VersionView:
     return VersionView(
         name=version.name,
-        model=version.model,
+        model=split(version.model)[0],
+        regions=regions_of(version.model),
         index=version.factory,
         images=version.count,
         size_bytes=version.size_bytes,

@@ -12,18 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.backends.base import Hits, Modality
-from indexer.backends.stored_vectors import exact_index, map_vectors
-from indexer.errors import VersionDamaged
-from indexer.versions.manifest import (
-    IDS,
-    INDEX,
-    LISTS,
-    VECTORS,
-    Calibration,
-    CalibrationPoint,
-    Manifest,
+from indexer.backends.filtered import (
+    LEAST_DEPTH,
+    Lists,
+    exact_cost,
+    search_exactly_among,
+    selector_of,
 )
-from indexer.versions.verified import read_verified
+from indexer.backends.stored_vectors import exact_index
+from indexer.versions.manifest import INDEX, LISTS, Calibration, CalibrationPoint, Manifest
 from models.types import Embeddings
 
 _UNIT_NORM_TOLERANCE = 1e-2
@@ -42,6 +39,8 @@ class FaissIndex:
     Without an `index`, a faiss.Index, every search is exact, whatever recall it asks for.
     """
 
+    regions = 1
+
     def __init__(
         self,
         index: Any,
@@ -56,6 +55,7 @@ class FaissIndex:
         self._exact = exact_index(self._vectors)
         self._refined: Any = None if index is None else faiss.IndexRefine(index, self._exact)
         self._nlist = 0 if index is None else faiss.extract_index_ivf(index).nlist
+        self._lists: Any = None if index is None else Lists(index, self.count)
         self._is_rotated = isinstance(index, faiss.IndexPreTransform)
 
     @property
@@ -89,29 +89,67 @@ class FaissIndex:
         """Shape (count, dim), memory-mapped."""
         return self._vectors
 
-    def search(self, queries: Embeddings, k: int, recall: float, modality: Modality) -> Hits:
+    def search(
+        self,
+        queries: Embeddings,
+        k: int,
+        recall: float,
+        modality: Modality,
+        among: NDArray[np.bool_] | None = None,
+    ) -> Hits:
         _require_unit(queries)
+        matching = self.count if among is None else int(np.count_nonzero(among))
+        if matching == self.count:
+            among = None
         with _threads_for(queries):
-            if self._calibration is None:
-                return self.search_exactly(queries, k)
+            if self._calibration is None or not matching:
+                return self.search_exactly(queries, k, among)
             point = _point_for(getattr(self._calibration, modality), recall)
+            if among is not None:
+                return self._search_among(queries, k, point, among, matching)
             candidates = min(_CANDIDATES_PER_HIT * k, self.count)
             nprobe = max(point.nprobe, ceil(candidates * self._nlist / self.count))
             return self.search_at(queries, k, nprobe, max(point.rerank, candidates))
 
-    def search_exactly(self, queries: Embeddings, k: int) -> Hits:
-        """By scanning everything."""
-        if not self.count:
-            nothing = np.full((len(queries), k), -1, np.int64)
-            return Hits(nothing, np.full((len(queries), k), -np.inf, np.float32))
-        scores, rows = self._exact.search(queries, min(k, self.count))
+    def _search_among(
+        self,
+        queries: Embeddings,
+        k: int,
+        point: CalibrationPoint,
+        among: NDArray[np.bool_],
+        matching: int,
+    ) -> Hits:
+        """What costs less: scoring each row that passes, or probing the lists for them."""
+        candidates = min(_CANDIDATES_PER_HIT * k, matching)
+        depth = min(max(point.rerank, candidates, LEAST_DEPTH), matching)
+        wide = self._lists.widened(point.nprobe, queries, among, matching)
+        nprobe = max(wide, ceil(candidates * self._nlist / matching))
+        if self._lists.cost(nprobe, depth, matching) > exact_cost(matching):
+            return self.search_exactly(queries, k, among)
+        return self.search_at(queries, k, nprobe, depth, selector_of(among))
+
+    def search_exactly(
+        self, queries: Embeddings, k: int, among: NDArray[np.bool_] | None = None
+    ) -> Hits:
+        """By scanning everything, or everything `among` (count,)."""
+        matching = self.count if among is None else int(np.count_nonzero(among))
+        if not matching:
+            return _nothing(len(queries), k)
+        found = min(k, matching)
+        if among is None:
+            scores, rows = self._exact.search(queries, found)
+        else:
+            scores, rows = search_exactly_among(self._exact, self._vectors, queries, found, among)
         return self._hits(scores, rows, k)
 
-    def search_at(self, queries: Embeddings, k: int, nprobe: int, depth: int) -> Hits:
+    def search_at(
+        self, queries: Embeddings, k: int, nprobe: int, depth: int, selector: Any = None
+    ) -> Hits:
         """The best k of `depth` candidates from `nprobe` inverted lists."""
         found = min(k, depth)
         while True:
-            params = _refining(nprobe, depth, found, rotated=self._is_rotated)
+            refining = _kept_refining if selector is None else _refining
+            params = refining(nprobe, depth, found, selector, rotated=self._is_rotated)
             scores, rows = self._refined.search(queries, found, params=params)
             # The lists probed may hold fewer than k: probe on rather than answer short.
             if nprobe >= self._nlist or rows[:, -1].min() >= 0:
@@ -124,10 +162,23 @@ class FaissIndex:
         return self._index.search(queries, depth, params=params)[1]  # type: ignore[no-any-return]
 
     def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
+        row = self.row_of(image_id)
+        return None if row is None else np.asarray(row, np.float32)
+
+    def row_of(self, image_id: int) -> NDArray[np.float16] | None:
         row = int(np.searchsorted(self._ids, image_id))  # ids ascend: rows are in id order
         if row == len(self._ids) or self._ids[row] != image_id:
             return None
-        return np.asarray(self._vectors[row], np.float32)
+        stored: NDArray[np.float16] = self._vectors[row]
+        return stored
+
+    def vectors_of(
+        self, image_ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        rows = np.searchsorted(self._ids, image_ids)
+        is_held = rows < self.count
+        is_held[is_held] = self._ids[rows[is_held]] == image_ids[is_held]
+        return self._vectors[rows[is_held]].astype(np.float32), is_held
 
     def _hits(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Hits:
         ids = self._ids[rows]
@@ -142,26 +193,7 @@ class FaissIndex:
         )
 
 
-def open_version(folder: Path) -> tuple[Manifest, FaissIndex]:
-    """Verify a version's files, then open them. Raises VersionDamaged."""
-    manifest, _ = read_verified(folder)
-    return manifest, open_files(folder, manifest)
-
-
-def open_files(folder: Path, manifest: Manifest) -> FaissIndex:
-    """Open a version whose files were verified. Raises VersionDamaged."""
-    try:
-        ids = np.load(folder / IDS, mmap_mode="r" if manifest.count else None)
-        vectors = map_vectors(folder / VECTORS, (manifest.count, manifest.dim))
-        index = None if manifest.is_exact else _read_index(folder, manifest)
-    except (ValueError, RuntimeError, OSError) as error:
-        raise VersionDamaged(f"{folder.name}: {error}") from error
-    if len(ids) != manifest.count or (index is not None and index.ntotal != manifest.count):
-        raise VersionDamaged(f"{folder.name}: its files hold different numbers of images")
-    return FaissIndex(index, vectors, ids, manifest.calibration)
-
-
-def _read_index(folder: Path, manifest: Manifest) -> faiss.Index:
+def read_index(folder: Path, manifest: Manifest) -> faiss.Index:
     if LISTS not in manifest.files:
         return faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_READ_ONLY)
     # Without its lists, and then those: the index remembers where they lay when it was built,
@@ -174,6 +206,11 @@ def _read_index(folder: Path, manifest: Manifest) -> faiss.Index:
     lists.do_mmap()
     lists.prefetch_nthread = 0  # it starts 32 threads a search otherwise
     return index
+
+
+def _nothing(queries: int, k: int) -> Hits:
+    ids = np.full((queries, k), -1, np.int64)
+    return Hits(ids, np.full((queries, k), -np.inf, np.float32))
 
 
 @contextmanager
@@ -189,20 +226,23 @@ def _threads_for(queries: Embeddings) -> Iterator[None]:
         faiss.omp_set_num_threads(threads)
 
 
-@lru_cache(_SETTINGS_KEPT)
-def _refining(nprobe: int, depth: int, found: int, *, rotated: bool) -> Any:
-    """Kept, as to make them anew takes 30 µs a search; nothing changes them. Not by the index: what
-    is in a cycle stays in memory until the garbage collector comes, which a server spares.
-    """
+def _refining(nprobe: int, depth: int, found: int, selector: Any, *, rotated: bool) -> Any:
+    probing = _probing(nprobe, selector, rotated=rotated)
     # FAISS multiplies and cuts to a whole number: the half keeps rounding off the depth.
     return faiss.IndexRefineSearchParameters(
-        k_factor=(depth + 0.5) / found, base_index_params=_probing(nprobe, rotated=rotated)
+        k_factor=(depth + 0.5) / found, base_index_params=probing
     )
 
 
-def _probing(nprobe: int, *, rotated: bool) -> Any:
+_kept_refining = lru_cache(_SETTINGS_KEPT)(_refining)
+"""For searches without a filter: to make them anew takes 30 µs; nothing changes them. Not by the
+index: what is in a cycle stays in memory until the garbage collector comes, which a server spares.
+"""
+
+
+def _probing(nprobe: int, selector: Any = None, *, rotated: bool) -> Any:
     """`rotated`: the index is wrapped in a rotation, and so are its parameters."""
-    ivf = faiss.SearchParametersIVF(nprobe=nprobe)
+    ivf = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
     return faiss.SearchParametersPreTransform(index_params=ivf) if rotated else ivf
 
 

@@ -4,24 +4,30 @@ import io
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import faiss
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import open_version
 from indexer.backends.stored_vectors import map_vectors
 from indexer.building.calibrate import TARGETS, calibrate, shortfall
 from indexer.building.fill import fill
 from indexer.building.index_spec import IndexFamily, IndexSpec, choose_spec
 from indexer.building.train import train
+from indexer.columns.arrow import summaries, write_columns
+from indexer.columns.collect import collect
 from indexer.durable import fsync_folder
 from indexer.errors import BuildFailed, RecallTooLow, VersionDamaged
 from indexer.layout import CollectionFolder
+from indexer.versions.attributes import open_columns
 from indexer.versions.manifest import (
+    ATTRIBUTES,
     IDS,
     VECTORS,
     Calibration,
@@ -58,12 +64,16 @@ class BuildInput:
     change_number: int
     ids: NDArray[np.int64]
     chunks: Callable[[], Iterator[NDArray[np.float16]]]
-    """Yields the embeddings in the order of `ids`, (≤ CHUNK, dim) at a time."""
+    """Yields the rows in the order of `ids`, (≤ CHUNK, regions · dim) at a time."""
     text_queries: Callable[[], Embeddings]
     """Texts (n, dim) as people will ask them, for calibration and the background of relevance."""
     family: IndexFamily
     floor: float
     """recall@10 that the index must reach on texts and on images alike."""
+    attributes: pa.RecordBatch = field(default_factory=lambda: collect([]))
+    """As indexer.columns.collect has them, in the order of `ids`; no fields: no image has any."""
+    regions: int = 1
+    """Embeddings of each image."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +112,28 @@ def _build(building: Path, source: BuildInput, options: BuildOptions, stage: Sta
     stage("gather")
     vectors = _gather(building / VECTORS, source)
     _write_ids(building / IDS, source.ids)
-    spec = choose_spec(len(source.ids), source.dim, source.family, options.bytes_per_vector)
+    write_columns(building / ATTRIBUTES, source.attributes)
+    parts = vectors.reshape(-1, source.dim)
+    spec = choose_spec(len(parts), source.dim, source.family, options.bytes_per_vector)
     index = None
     if not spec.is_exact:
         stage("train")
-        empty = train(spec, vectors, options.memory_bytes)
+        empty = train(spec, parts, options.memory_bytes)
         stage("add")
-        index = fill(empty, vectors, building, options.memory_bytes)
+        index = fill(empty, parts, building, options.memory_bytes)
     stage("calibrate")
     texts = source.text_queries()
     manifest = Manifest(
         model=source.model,
         encoder_fingerprint=source.encoder_fingerprint,
         dim=source.dim,
+        regions=source.regions,
         count=len(source.ids),
         change_number=source.change_number,
         factory=spec.factory,
-        calibration=_calibrate(spec, index, vectors, texts, source.floor),
+        calibration=_calibrate(spec, index, parts, texts, source),
         backgrounds=measure_backgrounds(vectors, texts),
+        fields=summaries(source.attributes),
         created_at=datetime.now(UTC),
         files=describe_files(building),
     )
@@ -128,7 +142,7 @@ def _build(building: Path, source: BuildInput, options: BuildOptions, stage: Sta
 
 
 def _gather(path: Path, source: BuildInput) -> NDArray[np.float16]:
-    shape = (len(source.ids), source.dim)
+    shape = (len(source.ids), source.regions * source.dim)
     with path.open("wb") as file:
         for chunk in source.chunks():
             file.write(np.ascontiguousarray(chunk).data)  # tofile does not say what failed
@@ -149,13 +163,13 @@ def _calibrate(
     index: faiss.Index | None,
     vectors: NDArray[np.float16],
     texts: Embeddings,
-    floor: float,
+    source: BuildInput,
 ) -> Calibration | None:
     if index is None:
         return None
     uncalibrated = FaissIndex(index, vectors, np.arange(len(vectors)), calibration=None)
-    calibration = calibrate(uncalibrated, texts, spec.code_ns)
-    floor = min(floor, TARGETS[-1])
+    calibration = calibrate(uncalibrated, texts, spec.code_ns, source.regions)
+    floor = min(source.floor, TARGETS[-1])
     if missed := shortfall(calibration, floor):
         modality, best = missed
         raise RecallTooLow(modality, best, floor)
@@ -164,7 +178,8 @@ def _calibrate(
 
 def _verify(building: Path) -> None:
     """Open the folder as a server will, and ask it for images that it must find."""
-    _, index = open_version(building)
+    manifest, index = open_version(building)
+    open_columns(building, manifest)
     for image_id in index.ids[:: max(1, index.count // 10)].tolist():
         vector = index.vector_of(image_id)
         if vector is None:

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from indexer.attributes import Attributes
 from indexer.building.build import CHUNK, BuildInput
 from indexer.building.calibration_queries import calibration_texts
 from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.tables import Embedding, Image, Shard
+from indexer.columns.collect import collect
 from indexer.embedding.known import Embedded, embedding_of
 from indexer.embedding.shards import read_shard
 from indexer.layout import CollectionFolder
@@ -30,6 +32,8 @@ class IndexAims:
 
 
 _ATTRIBUTES_READ = 2_000
+"""Images whose attributes are looked through for texts to calibrate on."""
+_ATTRIBUTES_CHUNK = 10_000
 
 
 def build_input(
@@ -52,12 +56,14 @@ def build_input(
         model=encoder.spec.id,
         encoder_fingerprint=encoder.spec.fingerprint,
         dim=encoder.spec.dim,
+        regions=encoder.spec.regions,
         change_number=change_number,
         ids=placements.ids,
-        chunks=lambda: _chunks(folder, paths, placements, encoder.spec.dim),
+        chunks=lambda: _chunks(folder, paths, placements, encoder.spec.row_dim),
         text_queries=lambda: encode_texts(encoder, texts),
         family=aims.family,
         floor=aims.recall,
+        attributes=collect(_attributes(session, embedded.collection_id, placements.ids)),
     )
 
 
@@ -121,14 +127,26 @@ def _some_attributes(session: Session, ids: NDArray[np.int64]) -> Iterator[dict[
     return repository.attributes_of(session, ids[::step].tolist())
 
 
+def _attributes(
+    session: Session, collection_id: int, ids: NDArray[np.int64]
+) -> Iterator[Attributes]:
+    """Of each image, in the order of the ids, which ascend; none of one that is gone meanwhile."""
+    of_collection = select(Image.id, Image.attributes).where(Image.collection_id == collection_id)
+    for start in range(0, len(ids), _ATTRIBUTES_CHUNK):
+        chunk = ids[start : start + _ATTRIBUTES_CHUNK].tolist()
+        rows = session.execute(of_collection.where(Image.id.between(chunk[0], chunk[-1])))
+        held = {row.id: row.attributes for row in rows}
+        yield from (held.get(image, {}) for image in chunk)
+
+
 def _chunks(
-    folder: CollectionFolder, paths: dict[int, str], placements: _Placements, dim: int
+    folder: CollectionFolder, paths: dict[int, str], placements: _Placements, row_dim: int
 ) -> Iterator[NDArray[np.float16]]:
     """A shard is mapped when a chunk needs it and let go after: descriptors are few."""
     for start in range(0, len(placements.ids), CHUNK):
         shards = placements.shards[start : start + CHUNK]
         rows = placements.rows[start : start + CHUNK]
-        gathered = np.empty((len(rows), dim), np.float16)
+        gathered = np.empty((len(rows), row_dim), np.float16)
         for shard in np.unique(shards):
             chosen = shards == shard
             gathered[chosen] = read_shard(folder.shards, paths[int(shard)])[rows[chosen]]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.backends.base import Modality
+from indexer.backends.costs import LIST_NS, RERANK_NS
 from indexer.backends.faiss_index import FaissIndex
 from indexer.building.ground_truth import K, TrueNeighbours, sample_images, true_neighbours
 from indexer.versions.manifest import Calibration, CalibrationPoint
@@ -24,14 +25,13 @@ from models.types import Embeddings
 TARGETS = (0.90, 0.95, 0.99)
 _SHALLOWEST, _DEEPENING, _DEEPEST = 1024, 4, 16_384
 _IMAGE_QUERIES = 128
-_LIST_NS = 1_000.0
-"""What a list costs one core before its first code (measured, as the next, at 512 dimensions)."""
-_RERANK_NS = 160.0
-"""What an exact score costs."""
 
 
-def calibrate(index: FaissIndex, text_queries: Embeddings, code_ns: float) -> Calibration:
-    """Points for TARGETS, for each kind of query. `code_ns`: see IndexSpec.
+def calibrate(
+    index: FaissIndex, text_queries: Embeddings, code_ns: float, regions: int = 1
+) -> Calibration:
+    """Points for TARGETS, for each kind of query. `code_ns`: see IndexSpec. The index holds so many
+    `regions` of each image, and recall is that of images: of the best region of each.
 
     A target is reached where the mean recall, less its standard error, is at least that: other
     queries than these are to reach it too.
@@ -39,12 +39,13 @@ def calibrate(index: FaissIndex, text_queries: Embeddings, code_ns: float) -> Ca
     A target that no setting reaches gets the best setting there is, with the recall that
     it measured: the caller decides whether that is good enough.
     """
-    images, itself = sample_images(index.vectors, _IMAGE_QUERIES)
+    vectors = index.vectors.reshape(-1, regions * index.vectors.shape[1])
+    images, itself = sample_images(vectors, _IMAGE_QUERIES, regions=regions)
     nobody = np.full(len(text_queries), -1)
     queries = np.concatenate([text_queries, images])
-    truth = true_neighbours(index.vectors, queries, np.concatenate([nobody, itself]))
+    truth = true_neighbours(vectors, queries, np.concatenate([nobody, itself]))
     texts = len(text_queries)
-    list_ns = _LIST_NS + code_ns * index.count / index.nlist
+    list_ns = LIST_NS + code_ns * index.count / index.nlist
     return Calibration(
         text=_points(index, text_queries, truth[:texts], list_ns),
         image=_points(index, images, truth[texts:], list_ns),
@@ -150,7 +151,7 @@ def _setting(curve: _Curve, target: float, list_ns: float) -> _Setting:
     reached = bool(curve.assured[-1] >= target)
     wanted = target if reached else curve.assured[-1]
     depth = max(int(np.searchsorted(curve.assured, wanted)) + 1, K)
-    cost = curve.nprobe * list_ns + _RERANK_NS * depth if reached else np.inf
+    cost = curve.nprobe * list_ns + RERANK_NS * depth if reached else np.inf
     return _Setting(curve.nprobe, depth, float(curve.recall[depth - 1]), cost)
 
 

@@ -14,27 +14,37 @@ _ALIKE = 1e-5
 
 
 def sample_images(
-    vectors: NDArray[np.float16], most: int, seed: int = 0
+    vectors: NDArray[np.float16], most: int, seed: int = 0, regions: int = 1
 ) -> tuple[Embeddings, NDArray[np.int64]]:
-    """Stored vectors (n, dim), of unit length again, and their rows (n,)."""
+    """Of the stored (count, regions · dim): embeddings of whole pictures (n, dim), of unit length
+    again, and their rows (n,).
+    """
     rows = np.random.default_rng(seed).choice(len(vectors), min(most, len(vectors)), replace=False)
     rows.sort()
-    sampled = vectors[rows].astype(np.float32)
+    sampled = vectors[rows, : vectors.shape[1] // regions].astype(np.float32)
     return sampled / np.linalg.norm(sampled, axis=1, keepdims=True), rows
 
 
 def exact_neighbours(
     vectors: NDArray[np.float16], queries: Embeddings, k: int
 ) -> NDArray[np.int64]:
-    """Row numbers (queries, k) of the true nearest, best first, by scanning everything."""
+    """Row numbers (queries, k) of the true nearest, best first, by scanning everything.
+
+    Of vectors (count, regions · dim) they are numbers of regions: the best of each image.
+    """
+    regions = vectors.shape[1] // queries.shape[1]
     best = np.full((len(queries), k), -np.inf, np.float32)
     rows = np.full((len(queries), k), -1, np.int64)
-    for start in range(0, len(vectors), _CHUNK):
-        chunk = vectors[start : start + _CHUNK].astype(np.float32)
-        for query, scores in enumerate(queries @ chunk.T):
+    images = _CHUNK // regions
+    for start in range(0, len(vectors), images):
+        chunk = vectors[start : start + images].astype(np.float32)
+        parts = queries @ chunk.reshape(-1, queries.shape[1]).T
+        for query, of_parts in enumerate(parts.reshape(len(queries), -1, regions)):
+            scores = of_parts.max(axis=1)
             better = np.flatnonzero(scores > best[query, -1])  # few, from the second chunk on
             known = np.concatenate([best[query], scores[better]])
-            named = np.concatenate([rows[query], better + start])
+            nearest = regions * (better + start) + of_parts[better].argmax(axis=1)
+            named = np.concatenate([rows[query], nearest])
             top = np.argpartition(-known, k - 1)[:k]
             top = top[np.argsort(-known[top], kind="stable")]
             best[query], rows[query] = known[top], named[top]
@@ -52,15 +62,18 @@ class TrueNeighbours:
     """Of a query. A picture may be there a thousand times: which ten are found is all the same."""
 
     itself: int
-    """The query's own row, which is no answer; −1: it has none."""
+    """The query's own image, which is no answer; −1: it has none."""
     rows: NDArray[np.int64]
-    """Shape (K,)."""
+    """Shape (K,): of K images the regions that are nearest."""
     bar: float
     """The score of other rows that are as near as the last of these; infinite: there are none."""
+    regions: int = 1
+    """Rows of an image."""
 
     def recall(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """What is reached with the first, the first two, … of (n,) rows."""
-        near = np.isin(rows, self.rows) | ((scores >= self.bar) & (rows != self.itself))
+        is_other = rows // self.regions != self.itself
+        near = np.isin(rows, self.rows) | ((scores >= self.bar) & is_other)
         reached: NDArray[np.float64] = np.minimum(np.cumsum(near), K) / K
         return reached
 
@@ -68,22 +81,31 @@ class TrueNeighbours:
 def true_neighbours(
     vectors: NDArray[np.float16], queries: Embeddings, itself: NDArray[np.int64]
 ) -> list[TrueNeighbours]:
-    """For each of (n, dim), by scanning more than K vectors; `itself` (n,): its row, or −1."""
+    """For each of (n, dim), by scanning (count, regions · dim) of more than K images; `itself`
+    (n,): its own image, or −1.
+    """
+    regions = vectors.shape[1] // queries.shape[1]
     nearest = exact_neighbours(vectors, queries, min(K + 2, len(vectors)))
-    nearest = without(itself, nearest)
+    nearest = without(itself, nearest, regions)
+    parts = vectors.reshape(-1, queries.shape[1])
     last, next_best = (
-        np.einsum("qd,qd->q", vectors[nearest[:, at]].astype(np.float32), queries)
+        np.einsum("qd,qd->q", parts[nearest[:, at]].astype(np.float32), queries)
         for at in (K - 1, -1)
     )
     is_tied = (nearest.shape[1] > K) & (last - next_best < _ALIKE)
     bars = np.where(is_tied, last - _ALIKE, np.inf).tolist()
-    return list(map(TrueNeighbours, itself.tolist(), nearest[:, :K], bars))
+    return [
+        TrueNeighbours(own, rows, bar, regions)
+        for own, rows, bar in zip(itself.tolist(), nearest[:, :K], bars, strict=True)
+    ]
 
 
-def without(excluded: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """From (queries, k + 1) rows the first k that are not the query's own.
+def without(
+    excluded: NDArray[np.int64], rows: NDArray[np.int64], regions: int = 1
+) -> NDArray[np.int64]:
+    """From (queries, k + 1) rows the first k that are not of the query's own image.
 
     An image finds itself whatever the setting: that would flatter every measurement.
     """
-    order = np.argsort(rows == excluded[:, None], axis=1, kind="stable")
+    order = np.argsort(rows // regions == excluded[:, None], axis=1, kind="stable")
     return np.take_along_axis(rows, order, axis=1)[:, :-1]

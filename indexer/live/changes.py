@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from indexer.attributes import Attributes
 from indexer.catalog.tables import (
     API_SOURCE,
     Collection,
@@ -39,6 +40,12 @@ class Space:
     collection_id: int
     fingerprint: str
     dim: int
+    regions: int = 1
+    """Embeddings of each image."""
+
+    @property
+    def row_dim(self) -> int:
+        return self.regions * self.dim
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Changes:
     ids: NDArray[np.int64]
     """Shape (n,): images that changed and have an embedding."""
     vectors: NDArray[np.float16]
-    """Shape (n, dim)."""
+    """Shape (n, row_dim)."""
     from_api: NDArray[np.bool_]
     """Shape (n,): whether the image came through the API."""
     deleted: NDArray[np.int64]
@@ -58,6 +65,8 @@ class Changes:
     """Images that changed and have no embedding of this encoder."""
     left_out: int
     """Images that did not fit, or whose embedding cannot be read."""
+    attributes: Mapping[int, Attributes] = field(default_factory=dict)
+    """Of the images that changed and fit, embedded or not."""
 
 
 def read_changes(
@@ -86,7 +95,7 @@ def read_changes(
     embeddings = _embeddings(session, space, [image.content_hash for image in chosen])
     deleted = _deleted(session, space.collection_id, after)
     embedded = [image for image in chosen if image.content_hash in embeddings]
-    read = _read_vectors(folder, embedded, embeddings, space.dim)
+    read = _read_vectors(folder, embedded, embeddings, space.row_dim)
     unread = len(embedded) - len(read.ids)
     named = frozenset({image.id for image in chosen} | {*deleted.tolist()})
     return Changes(
@@ -98,6 +107,7 @@ def read_changes(
         changed=named if len(chosen) == total and len(named) <= _MOST_NAMED else None,
         waiting=len(chosen) - len(embedded),
         left_out=total - len(chosen) + unread,
+        attributes={image.id: image.attributes for image in chosen},
     )
 
 
@@ -105,6 +115,7 @@ class _Changed(NamedTuple):
     id: int
     content_hash: str
     from_api: bool
+    attributes: Attributes
 
 
 class _Place(NamedTuple):
@@ -127,7 +138,7 @@ def _changed(
     )
     newer = (Image.collection_id == collection_id, Image.change_number > after)
     in_order = (
-        select(Image.id, Image.content_hash, Image.source_id)
+        select(Image.id, Image.content_hash, Image.source_id, Image.attributes)
         .where(*newer)
         .order_by(Image.change_number, Image.id)
     )
@@ -140,7 +151,9 @@ def _changed(
         total = session.scalars(select(func.count()).select_from(Image).where(*newer)).one()
     left = limit - len(own)
     chosen = own + runs[: left if room is None else max(0, min(room, left))]
-    return [_Changed(row.id, row.content_hash, row.source_id == api) for row in chosen], total
+    return [
+        _Changed(row.id, row.content_hash, row.source_id == api, row.attributes) for row in chosen
+    ], total
 
 
 def _embeddings(session: Session, space: Space, hashes: Sequence[str]) -> dict[str, _Place]:
@@ -180,17 +193,17 @@ def _read_vectors(
     folder: CollectionFolder,
     images: Sequence[_Changed],
     embeddings: Mapping[str, _Place],
-    dim: int,
+    row_dim: int,
 ) -> _Read:
     """Of those whose embedding can be read; the others are logged."""
-    vectors = np.zeros((len(images), dim), np.float16)
+    vectors = np.zeros((len(images), row_dim), np.float16)
     readable = np.zeros(len(images), bool)
     in_shards: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for number, image in enumerate(images):
         place = embeddings[image.content_hash]
         if place.path is not None and place.shard_row is not None:
             in_shards[place.path].append((number, place.shard_row))
-        elif place.vector is not None and len(place.vector) == vectors.itemsize * dim:
+        elif place.vector is not None and len(place.vector) == vectors.itemsize * row_dim:
             vectors[number] = np.frombuffer(place.vector, "<f2")
             readable[number] = True
     for path, places in in_shards.items():

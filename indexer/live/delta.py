@@ -8,9 +8,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.attributes import Attributes
 from indexer.backends.base import Hits, VectorIndex
-from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import ImageIndex, exact_search
+from indexer.columns.column import Mask
+from indexer.columns.columns import Columns
 from indexer.live.changes import Changes
+from indexer.live.overlay import Overlay
 from models.types import Embeddings
 
 _EXACT = 1.0
@@ -26,10 +30,12 @@ class Delta:
     main: VectorIndex | None
     """The version's index; None where everything is in here."""
     change_number: int
-    index: FaissIndex
+    index: ImageIndex
     """The vectors, float16, by ascending id."""
     from_api: NDArray[np.bool_]
     """Shape (count,): which of them came through the API."""
+    overlay: Overlay
+    """Attributes of what changed, whether its vector did or not."""
     masked: frozenset[int] = frozenset()
     """Images of `main` that changed or were deleted: not to be found there."""
     left_out: int = 0
@@ -38,33 +44,74 @@ class Delta:
     """Changes of images that have no embedding of this encoder."""
 
     @classmethod
-    def empty(cls, dim: int, change_number: int, main: VectorIndex | None = None) -> Self:
-        """Beside a version as it was made; or of a collection without one, before its first image.
+    def empty(
+        cls,
+        dim: int,
+        change_number: int,
+        main: VectorIndex | None = None,
+        columns: Columns | None = None,
+        regions: int = 1,
+    ) -> Self:
+        """Beside a version as it was made, and its columns; or of a collection without one, before
+        its first image.
 
         `change_number` is the last that the version holds.
         """
-        index = _index(np.empty(0, np.int64), np.empty((0, dim), np.float16))
-        return cls(main, change_number, index, np.empty(0, bool))
+        rows = np.empty((0, regions * dim), np.float16)
+        index = exact_search(np.empty(0, np.int64), rows, regions)
+        return cls(
+            main,
+            change_number,
+            index,
+            np.empty(0, bool),
+            Overlay.empty(columns or Columns(main.count if main else 0, {})),
+        )
 
     @cached_property
     def count(self) -> int:
         return self.index.count
+
+    @property
+    def dim(self) -> int:
+        """Of an embedding."""
+        row_dim: int = self.index.vectors.shape[1]
+        return row_dim // self.index.regions
 
     @cached_property
     def is_nothing(self) -> bool:
         """Whether the version answers alone."""
         return not self.index.count and not self.masked
 
-    def search(self, queries: Embeddings, k: int) -> Hits:
-        """The k nearest of (queries, dim). Raises ValueError for what are not unit vectors."""
-        return self.index.search(queries, k, _EXACT, "image")
+    def search(self, queries: Embeddings, k: int, among: Mask | None = None) -> Hits:
+        """The k nearest of (queries, dim), of those `among` (count,). Raises ValueError for what
+        are not unit vectors.
+        """
+        return self.index.search(queries, k, _EXACT, "image", among)
 
     def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
-        """The (dim,) embedding, here or in the version; None where the image is in neither."""
+        """Of the whole picture (dim,), here or in the version; None where the image is in
+        neither.
+        """
         vector = self.index.vector_of(image_id)
         if vector is None and self.main is not None and image_id not in self.masked:
             return self.main.vector_of(image_id)
         return vector
+
+    def vectors_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings (held, dim) of those of the images (n,) that are here or in the version,
+        in their order.
+        """
+        held, is_held = self.index.vectors_of(image_ids)
+        if self.main is None:
+            return held
+        masked = self.masked
+        is_masked = np.array([image in masked for image in image_ids.tolist()], bool)
+        others = np.flatnonzero(~(is_held | is_masked))
+        of_main, in_main = self.main.vectors_of(image_ids[others])
+        if not len(held):
+            return of_main
+        places = np.concatenate([np.flatnonzero(is_held), others[in_main]])
+        return np.concatenate([held, of_main])[np.argsort(places)]
 
     def with_changes(self, changes: Changes, limit: int) -> "Delta":
         """With at most `limit` images, where those of the API are the last to be left out.
@@ -76,6 +123,7 @@ class Delta:
             change_number=changes.change_number,
             left_out=self.left_out + changes.left_out,
             waiting=self.waiting + changes.waiting,
+            overlay=self.overlay.with_changes(_attributes(changes), changes.deleted),
         )
         if not len(changes.ids) and not len(changes.deleted):
             return moved
@@ -97,11 +145,10 @@ class Delta:
         others.
         """
         as_before, superseded = np.zeros(len(ids), bool), set()
-        now = vectors.astype(np.float32)
         for number, image in enumerate(ids.tolist()):
-            held = self.main.vector_of(image) if self.main is not None else None
+            held = self.main.row_of(image) if self.main is not None else None
             if held is not None:
-                as_before[number] = held.tobytes() == now[number].tobytes()
+                as_before[number] = held.tobytes() == vectors[number].tobytes()
                 if not as_before[number]:
                     superseded.add(image)
         return as_before, frozenset(superseded)
@@ -110,7 +157,7 @@ class Delta:
         main = self.main
         if main is None:
             return frozenset()
-        return frozenset(image for image in ids if main.vector_of(image) is not None)
+        return frozenset(image for image in ids if main.row_of(image) is not None)
 
 
 def _with_images(
@@ -130,12 +177,12 @@ def _with_images(
     order = first[:limit][np.argsort(ids[first[:limit]])]
     return replace(
         delta,
-        index=_index(ids[order], vectors[order]),
+        index=exact_search(ids[order], vectors[order], delta.index.regions),
         from_api=from_api[order],
         masked=delta.masked - {*outside},  # found as they were, rather than not at all
         left_out=delta.left_out + len(outside),
     )
 
 
-def _index(ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> FaissIndex:
-    return FaissIndex(None, vectors, ids, None)
+def _attributes(changes: Changes) -> dict[int, Attributes]:
+    return {image: {} for image in changes.ids.tolist()} | dict(changes.attributes)

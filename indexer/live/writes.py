@@ -4,7 +4,7 @@ Made ready before: the picture is decoded, stored and embedded. The transaction 
 the collection's row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -82,6 +82,8 @@ Write = Put | Patch | Delete
 
 
 class Status(StrEnum):
+    """What came of a write."""
+
     CREATED = "created"
     REPLACED = "replaced"
     PATCHED = "patched"
@@ -101,17 +103,23 @@ class Applied:
 Outcome = Applied | Rejected
 
 
-def apply(session: Session, collection: Collection, writes: Sequence[Write]) -> list[Outcome]:
+def apply(
+    session: Session,
+    collection: Collection,
+    writes: Sequence[Write],
+    require: Callable[[Attributes], None] | None = None,
+) -> list[Outcome]:
     """Do the writes in their order, each seeing those before it; an outcome for each.
 
-    A Rejected changes nothing and bars no other. Raises UnknownCollection; EncoderChanged, and
-    nothing may be committed, where a Put has no embedding that the collection can use by now.
+    `require` raises Rejected where attributes do not go with the collection's. A Rejected changes
+    nothing and bars no other. Raises UnknownCollection; EncoderChanged, and nothing may be
+    committed, where a Put has no embedding that the collection can use by now.
     """
     locked = repository.locked_collection(session, collection.id)
     if locked.folder != collection.folder:  # the pictures are in that of one that was deleted
         raise UnknownCollection(collection.name)
     transaction = _Transaction(session, locked, writes)
-    outcomes = [transaction.outcome(write) for write in writes]
+    outcomes = [transaction.outcome(write, require) for write in writes]
     session.flush()
     return outcomes
 
@@ -128,8 +136,10 @@ class _Transaction:
         hashes = {write.picture.content_hash for write in writes if isinstance(write, Put)}
         self._embedded = embedded(session, owner, hashes)
 
-    def outcome(self, write: Write) -> Outcome:
+    def outcome(self, write: Write, require: Callable[[Attributes], None] | None) -> Outcome:
         try:
+            if require is not None:
+                require(_given(write))
             match write:
                 case Put():
                     return self._put(write)
@@ -238,6 +248,16 @@ class _Transaction:
     def _change_number(self) -> int:
         """One for the whole transaction; none is taken where nothing changes."""
         return repository.bump_change_number(self._session, self._owner.id)
+
+
+def _given(write: Write) -> Attributes:
+    match write:
+        case Put():
+            return write.attributes or {}
+        case Patch():
+            return write.changed
+        case Delete():
+            return {}
 
 
 def embedded(session: Session, owner: Collection, hashes: Iterable[str]) -> set[str]:

@@ -3,9 +3,11 @@
 versions/<name>/
   manifest.json         written last but for its own hash: a folder without both is no version
   manifest.json.sha256  as sha256sum writes it
-  vectors.f16           all embeddings, float16, row-major (count, dim), memory-mapped
+  vectors.f16           all embeddings, float16, row-major (count · regions, dim), memory-mapped
   ids.npy               int64 (count,): row number → primary key of the image
-  index.faiss           the FAISS index, its ids the row numbers; absent where search is exact
+  attributes.arrow      an Arrow IPC file: a column for each field, its rows those of ids.npy
+  index.faiss           the FAISS index, its ids the row numbers of vectors.f16; absent where search
+                        is exact
   lists.ivf             the inverted lists, where they were merged on disk
 """
 
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from indexer.columns.arrow import FieldSummary
 from indexer.durable import atomic_write, fsync_file, sha256_of
 from indexer.errors import VersionDamaged
 from indexer.versions.relevance import Backgrounds
@@ -25,8 +28,11 @@ CHECKSUM = "manifest.json.sha256"
 VECTORS = "vectors.f16"
 IDS = "ids.npy"
 INDEX = "index.faiss"
+ATTRIBUTES = "attributes.arrow"
 LISTS = "lists.ivf"
-_FORMAT = 2
+_FORMAT = 3
+_WITHOUT_ATTRIBUTES = 2
+"""Read all the same: such a version is searched, but cannot be filtered."""
 
 
 class FileEntry(BaseModel):
@@ -61,6 +67,8 @@ class Manifest(_Format):
     model: str
     encoder_fingerprint: str
     dim: int
+    regions: int = 1
+    """Embeddings of each image, see models/regions."""
     count: int
     change_number: int
     factory: str
@@ -68,6 +76,8 @@ class Manifest(_Format):
     """None where search is exact."""
     backgrounds: Backgrounds | None
     """What scores are worth; None in an empty version."""
+    fields: dict[str, FieldSummary] | None = None
+    """What attributes.arrow holds; None: there is none, as an earlier edition made the version."""
     created_at: datetime
     files: dict[str, FileEntry]
 
@@ -104,7 +114,8 @@ def read_manifest(folder: Path) -> Manifest:
         intact = (folder / CHECKSUM).read_bytes() == _checksum_line(data)
         if not intact:
             raise VersionDamaged(f"{folder.name}: {MANIFEST} does not match its SHA-256")
-        if (found := _Format.model_validate_json(data).format) != _FORMAT:
+        found = _Format.model_validate_json(data).format
+        if found not in {_FORMAT, _WITHOUT_ATTRIBUTES}:
             raise VersionDamaged(
                 f"{folder.name}: an edition of this program that writes format {found} made it, "
                 f"this one reads {_FORMAT}: index the collection's sources again"
@@ -112,7 +123,9 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except (OSError, ValidationError) as error:
         raise VersionDamaged(f"{folder.name}: the manifest cannot be read") from error
-    required = {VECTORS, IDS} if manifest.is_exact else {VECTORS, IDS, INDEX}
+    required = {VECTORS, IDS}
+    required |= set() if manifest.is_exact else {INDEX}
+    required |= set() if manifest.fields is None else {ATTRIBUTES}
     if missing := required - manifest.files.keys():
         raise VersionDamaged(f"{folder.name}: the manifest does not list {sorted(missing)}")
     return manifest

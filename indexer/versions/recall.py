@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from indexer.backends.base import Modality
-from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import ImageIndex
 from indexer.building.calibrate import TARGETS
 from indexer.building.ground_truth import K, TrueNeighbours, sample_images, true_neighbours
 from indexer.versions.manifest import Calibration, CalibrationPoint
@@ -31,12 +31,12 @@ class MeasuredRecall:
 
 
 def measure_recall(
-    index: FaissIndex, calibration: Calibration | None, texts: Embeddings, sample: int
+    index: ImageIndex, calibration: Calibration | None, texts: Embeddings, sample: int
 ) -> list[MeasuredRecall]:
     """recall@10 for each of TARGETS: of the text queries (n, dim), and of so many stored images,
     each without itself. Scans all vectors once for either kind; the index holds more than K.
     """
-    images, rows = sample_images(index.vectors, sample, _SEED)
+    images, rows = sample_images(index.vectors, sample, _SEED, index.regions)
     nobody = np.full(len(texts), -1)
     of_texts = _Asked("text", texts, true_neighbours(index.vectors, texts, nobody))
     of_images = _Asked("image", images, true_neighbours(index.vectors, images, rows))
@@ -56,11 +56,13 @@ class _Asked:
 
 
 def _measured(
-    index: FaissIndex, calibration: Calibration | None, asked: _Asked, target: float
+    index: ImageIndex, calibration: Calibration | None, asked: _Asked, target: float
 ) -> MeasuredRecall:
     # One more than K, as a server asks for: an image is left out of its own answer.
     found = index.search(asked.queries, K + 1, target, asked.modality)
     rows_found = np.searchsorted(index.ids, found.ids)  # ids ascend: rows are in id order
+    if found.regions is not None:
+        rows_found = index.regions * rows_found + found.regions
     points: list[CalibrationPoint] = getattr(calibration, asked.modality) if calibration else []
     point = next((point for point in points if point.recall == target), None)
     return MeasuredRecall(
@@ -76,7 +78,7 @@ def _measured(
     )
 
 
-def _seconds(index: FaissIndex, asked: _Asked, target: float) -> Iterator[float]:
+def _seconds(index: ImageIndex, asked: _Asked, target: float) -> Iterator[float]:
     for number in range(len(asked.queries)):
         started = perf_counter()
         index.search(asked.queries[number : number + 1], K + 1, target, asked.modality)

@@ -38,16 +38,27 @@ class Backgrounds(BaseModel):
 
 
 def measure_backgrounds(vectors: NDArray[np.float16], texts: Embeddings) -> Backgrounds | None:
-    """From the stored (count, dim) embeddings and text queries (n, dim); None without images."""
+    """From the stored (count, regions · dim) embeddings and text queries (n, dim); None without
+    images. An image scores what the best of its regions does.
+    """
     if not len(vectors):
         return None
     chosen = np.random.default_rng(0).choice(
         len(vectors), min(_SAMPLED_IMAGES, len(vectors)), replace=False
     )
     images = vectors[np.sort(chosen)].astype(np.float32)
-    images /= np.linalg.norm(images, axis=1, keepdims=True)
-    between_images = (images @ images.T)[np.triu_indices(len(images), k=1)]
-    return Backgrounds(text=_background(texts @ images.T), image=_background(between_images))
+    regions = images.reshape(len(images), -1, texts.shape[1])
+    regions /= np.linalg.norm(regions, axis=2, keepdims=True)
+    between_images = _best(regions[:, 0], regions)[np.triu_indices(len(images), k=1)]
+    return Backgrounds(text=_background(_best(texts, regions)), image=_background(between_images))
+
+
+def _best(queries: Embeddings, regions: Embeddings) -> NDArray[np.float32]:
+    """Scores (queries, images) with (images, regions, dim)."""
+    best = queries @ regions[:, 0].T
+    for region in range(1, regions.shape[1]):
+        np.maximum(best, queries @ regions[:, region].T, out=best)
+    return best
 
 
 def _background(scores: NDArray[np.float32]) -> Background:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.opening import ImageIndex, open_version
 from indexer.building.index_spec import IndexFamily
 from indexer.catalog import repository
 from indexer.catalog.db import Database
@@ -110,7 +110,7 @@ def _is_resident(name: str) -> bool:
     return name in {INDEX, IDS}
 
 
-def _balance(index: FaissIndex) -> ListBalance:
+def _balance(index: ImageIndex) -> ListBalance:
     sizes = index.list_sizes
     return ListBalance(
         lists=len(sizes),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from indexer.backends.faiss_index import FaissIndex, open_files
+from indexer.backends.opening import ImageIndex, open_files
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Embedding, IndexVersion, Shard, Tombstone
@@ -16,6 +16,7 @@ from indexer.embedding.shards import is_intact, read_shard
 from indexer.errors import VersionDamaged
 from indexer.layout import CollectionFolder
 from indexer.lease import hold
+from indexer.versions.attributes import open_columns
 from indexer.versions.manifest import Manifest
 from indexer.versions.stats import image_ids
 from indexer.versions.verified import verify_all
@@ -110,6 +111,7 @@ def _of_version(
     try:
         manifest = verify_all(path)
         index = open_files(path, manifest)
+        open_columns(path, manifest)
     except VersionDamaged as damaged:
         what = str(damaged).removeprefix(f"{version.name}: ")
         yield Fault(version.name, what, _INDEX_AGAIN if is_active else _LEAVE)
@@ -122,7 +124,7 @@ def _of_version(
         yield Fault(version.name, what, _BUILD_ANOTHER)
 
 
-def _flaws(version: IndexVersion, manifest: Manifest, index: FaissIndex) -> Iterator[str]:
+def _flaws(version: IndexVersion, manifest: Manifest, index: ImageIndex) -> Iterator[str]:
     """What hashes do not show: it was built or put there as it is."""
     if (manifest.count, manifest.encoder_fingerprint) != (
         version.count,
@@ -131,12 +133,17 @@ def _flaws(version: IndexVersion, manifest: Manifest, index: FaissIndex) -> Iter
         yield "the folder is another version's"
     if np.any(np.diff(index.ids) <= 0):
         yield "the ids of its images do not ascend"
-    if bad := sum(_not_unit(index.vectors[n : n + _CHUNK]) for n in range(0, index.count, _CHUNK)):
+    if bad := sum(_not_unit(chunk, manifest.dim) for chunk in _chunks(index.vectors)):
         yield f"{bad} vectors are not of unit length"
 
 
-def _not_unit(vectors: NDArray[np.float16]) -> int:
-    lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+def _chunks(rows: NDArray[np.float16]) -> Iterator[NDArray[np.float16]]:
+    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+
+
+def _not_unit(rows: NDArray[np.float16], dim: int) -> int:
+    """How many embeddings of (n, regions · dim)."""
+    lengths = np.linalg.norm(rows.reshape(-1, dim).astype(np.float32), axis=1)
     return int(np.count_nonzero(~(np.abs(lengths - 1) < _UNIT_TOLERANCE)))  # NaN is not below
 
 

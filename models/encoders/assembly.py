@@ -1,5 +1,6 @@
 """How a family's parts become an encoder: all that is checked and recorded is so here, once."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Parts:
     """Whether the text tower may be given shorter texts without their padding."""
     files: Mapping[str, Path]
     """What the vectors depend on, by role; see `models.weights.files.fingerprint`."""
+    logit_scale: float
+    """As it was trained; it enters no embedding."""
     settings: str = ""
     """What else they depend on, beside the transform and the longest text."""
 
@@ -73,6 +76,7 @@ def assemble(
         dim = _tried(parts)
         identity = fingerprint(parts.files, FORMAT, parts.settings, parts.transform, parts.longest)
         lengths = text_lengths(parts.longest, trims=parts.trims)
+        scale = _positive(parts.logit_scale)
     licence, languages = terms_of(spec_id)
     spec = EncoderSpec(
         id=spec_id,
@@ -82,6 +86,7 @@ def assemble(
         licence=licence,
         languages=languages,
         text_lengths=lengths,
+        logit_scale=scale,
     )
     with device_errors():
         return TorchEncoder(spec, parts.text, parts.image, parts.tokenizer, parts.transform, where)
@@ -122,6 +127,13 @@ def _tried(parts: Parts) -> int:
             "the towers do not belong together"
         )
     return text.shape[1]
+
+
+def _positive(logit_scale: float) -> float:
+    """Raises ModelUnavailable: what else such weights hold is not to be trusted either."""
+    if not (0 < logit_scale < math.inf):
+        raise ModelUnavailable(f"logit_scale is {logit_scale}: the weights are damaged")
+    return logit_scale
 
 
 def _line(error: Exception) -> str:

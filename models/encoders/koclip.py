@@ -113,6 +113,7 @@ def _parts(folder: Path) -> Parts:
         transform=transform_from(folder / _PREPROCESSING),
         longest=longest,
         trims=True,
+        logit_scale=float(model.logit_scale.detach().exp()),
         files={
             "weights": weights,
             "config": folder / _CONFIG,

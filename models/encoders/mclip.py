@@ -123,6 +123,7 @@ def _parts(origins: Origins) -> Parts:
         transform=open_clip.transform_of(teacher, origins.image.preprocessing),
         longest=longest,
         trims=True,
+        logit_scale=open_clip.logit_scale_of(teacher),
         files=origins.files,
         settings=origins.image.settings,
     )

@@ -93,12 +93,18 @@ def load_weights(model: nn.Module, path: Path) -> None:
     if "positional_embedding" in tensors and not hasattr(model, "positional_embedding"):
         tensors = convert_to_custom_text_state_dict(tensors)
     tensors = {name: value for name, value in tensors.items() if "position_ids" not in name}
-    # Temperature and bias of the training loss do not enter an embedding.
+    # Temperature and bias of the training loss do not enter an embedding: some leave them out.
     own = model.state_dict()
-    tensors |= {name: own[name] for name in ("logit_scale", "logit_bias") if name in own}
+    for name in {"logit_scale", "logit_bias"} & own.keys():
+        tensors[name] = tensors.get(name, own[name]).reshape(own[name].shape)
     resize_pos_embed(tensors, model)
     resize_text_pos_embed(tensors, model)
     load_all(model, tensors, path)
+
+
+def logit_scale_of(model: Any) -> float:
+    """A bias, as SigLIP's, is the same for all texts: no softmax over them knows it."""
+    return float(model.logit_scale.detach().exp())
 
 
 def transform_of(model: Any, preprocessing: dict[str, Any]) -> PixelTransform:
@@ -152,5 +158,6 @@ def _parts(source: Source) -> Parts:
         longest=text_cfg.get("context_length", 77),
         trims=trims,
         files=source.files,
+        logit_scale=logit_scale_of(model),
         settings=source.settings,
     )

@@ -1,6 +1,5 @@
 """open_clip's tokenizers, for several threads and both languages at once."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -11,11 +10,11 @@ from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from torch import Tensor
 
 from models.errors import ModelUnavailable
+from models.language import language_of
 from models.types import Tokens
 from models.weights.configs import read_config
 
 _CACHED_WORDS = 50_000
-_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _KOREAN, _ENGLISH = "kor_Hang", "eng_Latn"  # NLLB's names of its languages
 
 _CLIP_SETTINGS = {"clean", "additional_special_tokens"}
@@ -73,7 +72,7 @@ class NllbTokenizer(HubTokenizer):
     def __call__(self, texts: Sequence[str]) -> list[Tokens]:
         tokens = super().__call__(texts)
         for text, ids in zip(texts, tokens, strict=True):
-            if _HANGUL.search(text):
+            if language_of(text) == "ko":
                 ids[ids == self._english] = self._korean
         return tokens
 

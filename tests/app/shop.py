@@ -27,6 +27,7 @@ from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from indexer.writing import IndexingOptions
+from models.types import Encoder
 from tests.tiny_encoder import TinyEncoder
 
 
@@ -58,7 +59,7 @@ def served(settings: Settings) -> Iterator[httpx.Client]:
 
 
 def index(
-    settings: Settings, folder: Path, name: str = "shop", encoder: TinyEncoder | None = None
+    settings: Settings, folder: Path, name: str = "shop", encoder: Encoder | None = None
 ) -> IndexSummary:
     """Index with a catalog connection of its own, as another process would."""
     database = Database(settings.database_url)

@@ -34,7 +34,12 @@ def same(one: dict[str, object], other: dict[str, object]) -> bool:
 
 @pytest.mark.parametrize(
     "question",
-    [{"text": "빨강"}, {"image": {"id": "red.png"}}, {"text": "red", "include": ["attributes"]}],
+    [
+        {"text": "빨강"},
+        {"image": {"id": "red.png"}},
+        {"text": "red", "include": ["attributes"]},
+        {"text": "red", "queries": [{"text": "blue", "weight": -1}], "diversity": 0.5},
+    ],
 )
 def test_a_question_asked_again_is_answered_as_before(
     shop: TestClient, question: dict[str, object]
@@ -58,7 +63,13 @@ def test_the_two_forms_share_their_answers(shop: TestClient) -> None:
         {"text": "red", "recall": 0.9},
         {"text": "red", "min_relevance": 0.1},
         {"text": "red", "include": ["attributes"]},
+        {"text": "red", "include": ["embedding"]},
+        {"text": "red", "verbatim": True},
+        {"text": "red", "collapse_duplicates": True},
+        {"text": "red", "diversity": 0.2},
+        {"text": "red", "queries": [{"text": "red"}]},
         {"image": {"id": "red.png"}},
+        {"text": "red", "image": {"id": "red.png"}},
     ],
 )
 def test_another_question_is_not_the_same(shop: TestClient, other: dict[str, object]) -> None:
@@ -102,6 +113,6 @@ def test_what_is_kept_is_bounded(shop: TestClient, monkeypatch: pytest.MonkeyPat
         ask(shop, text=text)
     assert was_kept(ask(shop, text="red"))
     assert not was_kept(ask(shop, text="green"))
-    monkeypatch.setattr(answers, "MAX_HITS_HELD", 2)
+    monkeypatch.setattr(answers, "MAX_SIZE", 2)
     ask(shop, text="red", k=3)
     assert not was_kept(ask(shop, text="red", k=3))

@@ -106,6 +106,19 @@ def test_search_prints_a_table_or_the_response_of_the_api(noongil: Run, photos: 
     assert body["query"]["language"] == "ko"
 
 
+def test_search_filters_sorts_and_counts(noongil: Run, photos: Path) -> None:
+    lines = "image,price,kind\nred.png,3,warm\ngreen.png,2,cold\nblue.png,1,cold\n"
+    (photos / "wares.csv").write_text(lines)
+    noongil("index", str(photos / "wares.csv"), "--collection", "shop")
+    options = ["--filter", '{"price": {"lte": 2}}', "--sort", "price", "--facet", "kind"]
+    body = noongil("search", "빨강", "--collection", "shop", *options, "--json").json()
+    assert isinstance(body, dict)
+    assert [hit["id"] for hit in body["hits"]] == ["blue.png", "green.png"]
+    assert body["facets"] == {"kind": [{"value": "cold", "count": 2}]}
+    table = noongil("search", "빨강", "--collection", "shop", *options).out
+    assert table.split()[-4:] == ["kind", "images", "cold", "2"]
+
+
 def test_a_file_name_cannot_write_to_the_terminal(noongil: Run, photos: Path) -> None:
     (photos / "red.png").rename(photos / "[blue]red\x1b[2J\n.png")
     (photos / "\x1b]0;broken\x07.jpg").write_bytes(b"")
@@ -172,6 +185,8 @@ FAILURES = [
     (["index", "ftp://example.com/a.csv", "--collection", "shop"], "not supported"),
     (["index", "photos", "--collection", "shop", "--model", "none"], "unknown model 'none'"),
     (["search", " \u200b", "--collection", "shop"], "blank"),
+    (["search", "red", "--collection", "shop", "--sort", "price"], "sort"),
+    (["search", "red", "--collection", "shop", "--filter", '{"price": 1}'], "filter.price"),
     (["serve", "--host", "192.0.2.1"], "NOONGIL_ALLOW_OPEN"),
     (["demo", "no-such-folder", "--port", "0"], "does not exist"),
 ]
@@ -197,6 +212,10 @@ def test_what_a_user_can_mend_is_one_line(
         ["search", "x" * 1001, "--collection", "shop"],
         ["search", "\ud800", "--collection", "shop"],
         ["search", "red", "--collection", "shop", "-k", "0"],
+        ["search", "red", "--collection", "shop", "--filter", "{"],
+        ["search", "red", "--collection", "shop", "--filter", '{"price": NaN}'],
+        ["search", "red", "--collection", "shop", "--sort", "-"],
+        ["search", "red", "--collection", "shop", "--min-relevance", "2"],
         ["index", "photos", "--collection", "shop", "--recall", "2"],
         ["serve", "--port", "many"],
         ["nothing"],

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.collections.schemas import CollectionName
 from app.config import Settings
 from tests.app.shop import assert_problem, at_work, collection_folder, image_url
+from tests.app.uploads import in_base64, png
 
 URL = "/v1/collections"
 
@@ -43,6 +44,16 @@ def test_an_indexed_collection_counts_its_images(shop: TestClient) -> None:
     view = shop.get(f"{URL}/shop").json()
     assert (view["images"], view["indexed"]) == (3, 3)
     assert view["active_version"]
+
+
+def test_a_collection_says_what_it_can_be_filtered_by(client: TestClient) -> None:
+    client.post(URL, json={"name": "shop"})
+    attributes = {"price": 9000, "브랜드": "눈길", "tags": ["여름"], "sold_out": False}
+    body = {"base64": in_base64(png("red")), "attributes": {**attributes, "added": "2024-05-01"}}
+    assert client.put(image_url("a"), json=body).status_code == 201
+    kinds = {"price": "number", "브랜드": "text", "tags": "list", "sold_out": "bool"}
+    assert client.get(f"{URL}/shop").json()["fields"] == {**kinds, "added": "date"}
+    assert client.get(URL).json()[0]["fields"] == {**kinds, "added": "date"}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from indexer.catalog.db import Database
 from indexer.versions.manifest import VECTORS
 from tests.app.command_line import Run, runner
 from tests.app.shop import collection_folder, index, paint
+from tests.app.test_regions import CORNER, street
 from tests.indexer.pictures.hostile import write_good
 from tests.indexer.versions import flip
 
@@ -147,7 +148,12 @@ def test_statistics_say_what_an_index_costs(noongil: Run, many: Path) -> None:
     stats = json_of(noongil, "index", "stats", "shop")
     assert (stats["family"], stats["index"], stats["images"]) == ("ivf-sq8", "IVF4,SQ8", 160)
     assert (stats["active"], stats["model"], stats["dim"]) == (True, "tiny", 192)
-    assert stats["files"].keys() == {"vectors.f16", "ids.npy", "index.faiss"}
+    assert stats["files"].keys() == {
+        "attributes.arrow",
+        "vectors.f16",
+        "ids.npy",
+        "index.faiss",
+    }
     assert stats["resident_bytes"] + stats["mapped_bytes"] == sum(stats["files"].values())
     assert (stats["lists"]["lists"], stats["lists"]["empty"]) == (4, 0)
     assert [point["recall"] for point in stats["calibration"]["text"]] == [0.9, 0.95, 0.99]
@@ -253,3 +259,20 @@ def test_a_collection_with_little_or_nothing_in_it_says_so(
     assert noongil("index", "verify", "bare").code == 0
     index(settings, photos)
     assert "3 images: recall@10 needs more" in noongil("index", "recall", "shop").err
+
+
+def test_regions_are_kept_until_another_run_names_them(noongil: Run, photos: Path) -> None:
+    run = noongil("index", str(photos), "--collection", "shop", "--regions", "grid")
+    assert run.code == 0, run.err
+    street("yellow", CORNER).save(photos / "yellow.png")
+    assert json_of(noongil, "index", str(photos), "--collection", "shop")["embedded"] == 1
+    best = json_of(noongil, "search", "yellow", "--collection", "shop")["hits"][0]
+    assert best["id"] == "yellow.png"
+    assert best["region"] == pytest.approx(CORNER)
+    stats = json_of(noongil, "index", "stats", "shop")
+    assert (stats["images"], stats["dim"], stats["regions"]) == (4, 192, 10)
+    assert noongil("index", "verify", "shop").code == 0
+    assert noongil("index", "recall", "shop").code != 0  # of so few images
+    run = noongil("index", str(photos), "--collection", "shop", "--regions", "none")
+    assert run.code == 0, run.err
+    assert json_of(noongil, "search", "yellow", "--collection", "shop")["hits"][0]["region"] is None

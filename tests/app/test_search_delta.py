@@ -1,14 +1,19 @@
 """A version and what changed since are searched as one: nothing doubled, lost, or out of date."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.search.finder import Finder
+from app.search.page import Search
+from app.search.query_vector import QueryVector
+from app.search.ranking import ranked_page
 from app.search.rows import Row
-from app.serving.snapshot import COSINES, OpenVersion, Segments
+from app.search.schemas import SearchRequest
+from app.serving.snapshot import COSINES, OpenVersion, Segments, Snapshot
 from indexer.backends.faiss_index import FaissIndex
 from indexer.live.changes import Changes, Space
 from indexer.live.delta import Delta
@@ -57,15 +62,25 @@ def segments(main: FaissIndex | None, delta: Delta) -> Segments:
 
 def rows_of(truth: Truth, images: Sequence[int]) -> dict[int, Row]:
     """Of those that exist."""
-    return {image: Row(str(image), "", "", 1, 1, None) for image in images if image in truth}
+    return {image: Row(image, str(image), "", "", 1, 1, None) for image in images if image in truth}
 
 
-def found(searched: Segments, truth: Truth, query: np.ndarray, k: int) -> list[tuple[int, float]]:
+def found(
+    searched: Segments,
+    truth: Truth,
+    query: np.ndarray,
+    k: int,
+    shown: frozenset[int] = frozenset(),
+) -> list[tuple[int, float]]:
     embedding = query.astype(np.float32)[None]
     embedding /= np.linalg.norm(embedding)
-    finder = Finder(searched, embedding, "image", 1.0, None)
+    asked = QueryVector(embedding, "image", COSINES.image)
+    collection = Snapshot.__new__(Snapshot)
+    object.__setattr__(collection, "segments", searched)
+    request = SearchRequest(text="-", recall=1.0)
+    finder = Finder(Search(collection, request, asked, None, shown))
     ranked = finder.find(k, lambda images: rows_of(truth, images))
-    return [(int(row.key), score) for row, score in ranked]
+    return [(row.image_id, score) for row, score, _ in ranked]
 
 
 def cosine(one: np.ndarray, query: np.ndarray) -> float:
@@ -88,7 +103,8 @@ def test_any_sequence_of_changes_is_searched_as_the_truth_is(
         gone |= buried  # a deleted image's id never comes back
         delta = delta.with_changes(changes(number, now, buried), LIMIT)
         truth = {image: row for image, row in (truth | now).items() if image not in gone}
-        hits = found(segments(main, delta), truth, query, k)
+        searched = segments(main, delta)
+        hits = found(searched, truth, query, k)
         wanted = sorted((cosine(row, query) for row in truth.values()), reverse=True)[:k]
         assert np.allclose([score for _, score in hits], wanted, atol=1e-5)
         assert len({image for image, _ in hits}) == len(hits)
@@ -127,3 +143,29 @@ def test_no_cosine_is_greater_than_one() -> None:
     added = Delta.empty(DIM, 0).with_changes(changes(1, truth, set()), LIMIT)
     for searched in (segments(main, Delta.empty(DIM, 0, main)), segments(None, added)):
         assert found(searched, truth, query, 1) == [(longest, 1.0)]
+
+
+def test_what_was_deleted_a_moment_ago_stands_for_no_other() -> None:
+    """A group whose best image is gone is shown by its next; nothing is short of k."""
+    truth = {image: vector(image) for image in range(60)}
+    query = vector(3)
+    nearest = sorted(truth, key=lambda image: -cosine(truth[image], query))
+    put = replace(
+        changes(1, truth, set()), attributes={image: {"group": image % 6} for image in truth}
+    )
+    searched = segments(None, Delta.empty(DIM, 0).with_changes(put, LIMIT))
+    left = {image: row for image, row in truth.items() if image not in nearest[:20]}
+    collection = Snapshot.__new__(Snapshot)
+    object.__setattr__(collection, "segments", searched)
+    request = SearchRequest(text="-", recall=1.0, group_by="group", k=6)
+    asked = QueryVector(query.astype(np.float32)[None], "image", COSINES.image)
+    page = ranked_page(
+        Search(collection, request, asked, None, frozenset()),
+        lambda images: rows_of(left, images),
+    )
+    best = {
+        group: next(image for image in nearest if image in left and image % 6 == group)
+        for group in range(6)
+    }
+    assert {*page.images} == {*best.values()}
+    assert not page.has_next

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pydantic import TypeAdapter
 
-from app.search.schemas import SearchResponse
+from app.search.response import SearchResponse
 from tests.app.shop import assert_problem
 
 URL = "/v1/collections/shop/search"

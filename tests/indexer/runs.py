@@ -4,7 +4,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import open_version
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from indexer.backends.base import Modality
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import open_version
 from indexer.building.build import BuildOptions
 from indexer.building.ground_truth import exact_neighbours, recall_at
 from indexer.building.index_spec import MIN_IVF, IndexFamily

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from indexer.backends.base import Modality
-from indexer.backends.faiss_index import FaissIndex, open_version
+from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.opening import open_version
 from indexer.building.calibrate import TARGETS, shortfall
 from indexer.building.ground_truth import exact_neighbours, recall_at, sample_images, without
 from indexer.building.index_spec import IndexFamily

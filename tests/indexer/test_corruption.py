@@ -10,14 +10,14 @@ from random import Random
 
 import pytest
 
-from indexer.backends.faiss_index import open_version
+from indexer.backends.opening import open_version
 from indexer.building.build import BuildOptions
 from indexer.building.index_spec import IndexFamily
 from indexer.errors import VersionDamaged
-from indexer.versions.manifest import CHECKSUM, IDS, INDEX, LISTS, MANIFEST, VECTORS
+from indexer.versions.manifest import ATTRIBUTES, CHECKSUM, IDS, INDEX, LISTS, MANIFEST, VECTORS
 from tests.indexer.versions import build, made_from, pictures
 
-EXACT = {MANIFEST, CHECKSUM, IDS, VECTORS}
+EXACT = {MANIFEST, CHECKSUM, ATTRIBUTES, IDS, VECTORS}
 FILES = {
     IndexFamily.FLAT: EXACT,
     IndexFamily.IVF_RABITQ: EXACT | {INDEX},

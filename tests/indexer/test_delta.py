@@ -138,6 +138,9 @@ def test_what_changed_is_here_and_hidden_there(main: FaissIndex) -> None:
     assert after.vector_of(20).argmax() == 7
     assert after.vector_of(10).argmax() == 0, "the version's"
     assert after.vector_of(30) is None
+    together = after.vectors_of(np.array([30, 99, 10, 5, 20, 1000]))
+    assert together.argmax(axis=1).tolist() == [8, 0, 7], "in the order in which they are asked for"
+    assert after.vectors_of(np.array([], np.int64)).shape == (0, DIM)
     assert before.is_nothing, "who searches it goes on as before"
 
 
@@ -150,6 +153,11 @@ def test_what_is_as_it_was_takes_no_room(main: FaissIndex) -> None:
         changes(3, {10: one(0)}), 100
     )
     assert there_and_back.is_nothing
+
+
+def test_without_a_version_everything_is_here() -> None:
+    delta = beside(None).with_changes(changes(1, {40: one(4), 20: one(3)}), 100)
+    assert delta.vectors_of(np.array([40, 1, 20])).argmax(axis=1).tolist() == [4, 3]
 
 
 def test_a_deleted_image_stays_deleted(main: FaissIndex) -> None:

@@ -21,6 +21,7 @@ from indexer.lease import hold
 from indexer.progress import Silent
 from indexer.sources.folder import FolderSource
 from indexer.versions.manifest import (
+    ATTRIBUTES,
     CHECKSUM,
     IDS,
     MANIFEST,
@@ -234,9 +235,15 @@ def test_the_statistics_of_an_exact_version_add_up(
     database: Database, folder: CollectionFolder, versions: list[str]
 ) -> None:
     found = version_stats(database, "shop", folder, versions[1])
-    size = {name: (folder.version(versions[1]) / name).stat().st_size for name in (IDS, VECTORS)}
+    size = {
+        name: (folder.version(versions[1]) / name).stat().st_size
+        for name in (ATTRIBUTES, IDS, VECTORS)
+    }
     assert (found.is_active, found.family, found.balance) == (True, IndexFamily.FLAT, None)
-    assert (found.resident_bytes, found.mapped_bytes) == (size[IDS], size[VECTORS])
+    assert (found.resident_bytes, found.mapped_bytes) == (
+        size[IDS],
+        size[VECTORS] + size[ATTRIBUTES],
+    )
     assert (found.waiting, found.gone) == (0, 0)
     shards = found.shards
     assert (shards.shards, shards.rows, shards.unused_rows) == (2, 4, 0)

@@ -8,9 +8,11 @@ import pytest
 from indexer.errors import VersionDamaged
 from indexer.layout import VERIFIED
 from indexer.versions import manifest as manifests
-from indexer.versions.manifest import IDS, VECTORS
+from indexer.versions.manifest import ATTRIBUTES, IDS, VECTORS
 from indexer.versions.verified import read_verified, verify_all
 from tests.indexer.versions import build, flip, hide_damage, made_from, pictures
+
+FILES = [ATTRIBUTES, IDS, VECTORS]
 
 
 @pytest.fixture
@@ -40,9 +42,9 @@ def test_a_version_is_read_once_and_then_remembered(version: Path, hashed: list[
     """A server that restarts must not read a hundred gigabytes first."""
     record(version).unlink()
     assert read_verified(version)[1] is False
-    assert sorted(hashed) == [IDS, VECTORS]
+    assert sorted(hashed) == FILES
     assert read_verified(version)[1] is True
-    assert len(hashed) == 2
+    assert len(hashed) == len(FILES)
 
 
 def test_a_build_is_remembered_under_its_final_name(version: Path, hashed: list[str]) -> None:
@@ -72,7 +74,7 @@ def test_a_record_that_cannot_be_read_counts_for_nothing(
 ) -> None:
     record(version).write_text(text)
     assert read_verified(version)[1] is False
-    assert sorted(hashed) == [IDS, VECTORS]
+    assert sorted(hashed) == FILES
     assert read_verified(version)[1] is True, "it was written anew"
 
 
@@ -89,7 +91,7 @@ def test_where_nothing_can_be_written_versions_open_all_the_same(
     record(version).parent.rmdir()
     record(version).parent.write_text("no folder")
     assert [read_verified(version)[1] for _ in range(2)] == [False, False]
-    assert len(hashed) == 4
+    assert len(hashed) == 2 * len(FILES)
 
 
 def test_damage_is_told_where_its_memory_cannot_be_removed(version: Path) -> None:

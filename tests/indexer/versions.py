@@ -9,6 +9,7 @@ import numpy as np
 
 from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
 from indexer.building.index_spec import IndexFamily
+from indexer.columns.collect import collect
 from indexer.layout import CollectionFolder
 from indexer.versions import verified
 from indexer.versions.manifest import read_manifest
@@ -55,6 +56,7 @@ def made_from(
         text_queries=lambda: texts(200, vectors.shape[1]),
         family=family,
         floor=floor,
+        attributes=collect({"number": number} for number in range(len(vectors))),
     )
 
 

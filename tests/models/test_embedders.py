@@ -15,6 +15,9 @@ from models.batching.metrics import CacheMetrics, EncodeMetrics
 from models.batching.query_cache import CachedEmbedder
 from models.encoding import encode_images, encode_texts
 from models.errors import DeadlineExceeded, EncodingFailed, InvalidInput, Overloaded
+from models.regions.embedder import RegionEmbedder
+from models.regions.encoder import RegionEncoder
+from models.regions.schemes import Grid
 from models.types import Embedder
 from models.worker.client import EncoderClient
 from models.worker.server import Address
@@ -82,6 +85,17 @@ async def test_more_texts_than_a_call_takes(embedder: Embedder, encoder: Scripte
 async def test_images(embedder: Embedder, encoder: ScriptedEncoder) -> None:
     found = await embedder.embed_images(PICTURES * 5, soon())
     assert np.array_equal(found, encode_images(encoder, PICTURES * 5))
+
+
+async def test_regions(embedder: Embedder, encoder: ScriptedEncoder) -> None:
+    """What the API embeds is compared with what a run has embedded."""
+    grid = Grid("grid", (0.4,), (3,))
+    by_regions = RegionEncoder(encoder, grid)
+    asked = RegionEmbedder(embedder, grid)
+    assert asked.spec == by_regions.spec
+    assert (await asked.embed_images([], soon())).shape == (0, by_regions.spec.row_dim)
+    found = await asked.embed_images(PICTURES, soon())
+    assert np.array_equal(found, encode_images(by_regions, PICTURES))
 
 
 async def test_nothing_asked(embedder: Embedder) -> None:

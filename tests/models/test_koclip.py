@@ -274,3 +274,9 @@ def test_the_fingerprint_goes_with_the_tokenizer_and_not_with_the_version(folder
     path = folder / "tokenizer.json"
     path.write_text(path.read_text() + " ")
     assert load(folder).spec.fingerprint != first
+
+
+def test_the_scale_of_probabilities_is_the_trained_one(folder: Path) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    save_file(tensors | {"logit_scale": torch.tensor(3.5)}, folder / WEIGHTS, {"format": "pt"})
+    assert load(folder).spec.logit_scale == pytest.approx(np.exp(3.5), rel=1e-6)

@@ -207,3 +207,10 @@ def test_other_settings_of_the_image_tower_are_another_fingerprint(
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {part: config[part] | setting}))
     assert load(folder).spec.fingerprint != load(trained).spec.fingerprint
+
+
+def test_the_scale_of_probabilities_is_the_teachers(folder: Path) -> None:
+    """The text tower was taught to lie where the teacher's does."""
+    file = folder / "image" / "open_clip_model.safetensors"
+    save_file(load_file(file) | {"logit_scale": torch.tensor(3.5)}, file)
+    assert load(folder).spec.logit_scale == pytest.approx(np.exp(3.5), rel=1e-6)

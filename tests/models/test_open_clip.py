@@ -292,3 +292,23 @@ def test_an_unknown_licence_is_said_to_be_unknown(
         encoder = load_encoder(f"open_clip:local-dir:{towers['clip']}", FP32)
     assert encoder.spec.licence == "unknown"
     assert "licence" in caplog.text
+
+
+def test_the_scale_of_probabilities_is_the_trained_one(tmp_path: Path, family: str) -> None:
+    """A softmax at another scale is sure of everything, or of nothing."""
+    FAMILIES[family](tmp_path)
+    file = tmp_path / "open_clip_model.safetensors"
+    tensors = load_file(file)
+    for trained in (torch.tensor(3.5), torch.tensor([3.5])):
+        save_file(tensors | {"logit_scale": trained}, file)
+        found = load_encoder(f"open_clip:local-dir:{tmp_path}", FP32).spec.logit_scale
+        assert found == pytest.approx(np.exp(3.5), rel=1e-6)
+
+
+@pytest.mark.parametrize("damaged", [float("nan"), float("inf"), float("-inf")])
+def test_a_scale_that_is_no_number_is_refused(tmp_path: Path, damaged: float) -> None:
+    FAMILIES["clip"](tmp_path)
+    file = tmp_path / "open_clip_model.safetensors"
+    save_file(load_file(file) | {"logit_scale": torch.tensor(damaged)}, file)
+    with pytest.raises(ModelUnavailable, match="logit_scale"):
+        load_encoder(f"open_clip:local-dir:{tmp_path}", FP32)

@@ -31,6 +31,7 @@ from models.types import Embeddings, EncoderSpec, Pixels, Tokens
 if TYPE_CHECKING:
     from models.encoders.starter.image import ImageTower
 
+LOGIT_SCALE = 16.0  # measured, docs/decisions/0015-prompt-templates.md; enters no vector
 FORMAT = 1  # raise it when the code changes what a vector means
 
 
@@ -56,6 +57,7 @@ class StarterEncoder:
             licence="Apache-2.0",
             languages=("ko", "en"),
             text_lengths=TEXT_LENGTHS,
+            logit_scale=LOGIT_SCALE,
         )
 
     @property

@@ -294,7 +294,7 @@ def test_so_many_batches_and_no_more(shop: TestClient) -> None:
 
 
 def test_room_that_lines_take_is_given_back(shop: TestClient) -> None:
-    admission = shop.app_state["writer"].intake.admission
+    admission = shop.app_state["writer"].intake.reader.admission
     admission._max_bytes = 3 * len(RED)
     results = send(shop, ndjson({"id": str(number), "base64": RED} for number in range(200)))
     assert {each["status"] for each in results} == {201}

@@ -68,7 +68,7 @@ def collection_folder_of_new(client: TestClient, settings: Settings) -> Path:
 
 
 def test_more_than_memory_allows_waits_for_its_turn(shop: TestClient) -> None:
-    shop.app_state["writer"].intake.admission._max_bytes = 2 * len(RED)
+    shop.app_state["writer"].intake.reader.admission._max_bytes = 2 * len(RED)
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: put_file(shop, str(n), RED), range(32)))
     assert {answer.status_code for answer in answers} == {201}
@@ -88,7 +88,7 @@ def test_who_goes_keeps_his_place_until_the_thread_is_done_with_his_picture(
     monkeypatch.setattr(Intake, "_prepare", slow)
 
     async def put() -> None:
-        async with intake.admission.holding(5):
+        async with intake.reader.admission.holding(5):
             await intake.prepare(Collection(), NewImage("a", "", b"", None))
 
     async def scenario() -> None:
@@ -97,17 +97,17 @@ def test_who_goes_keeps_his_place_until_the_thread_is_done_with_his_picture(
         task.cancel()
         for _ in range(10):
             await asyncio.sleep(0)
-        assert intake.admission._bytes == 5
+        assert intake.reader.admission._bytes == 5
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert intake.admission._bytes == 0
+        assert intake.reader.admission._bytes == 0
 
     asyncio.run(scenario())
 
 
 def test_whoever_waits_too_long_is_told_to_come_back(shop: TestClient) -> None:
-    admission = shop.app_state["writer"].intake.admission
+    admission = shop.app_state["writer"].intake.reader.admission
     admission._max_bytes, admission._patience = 1, 0.05
     admission._bytes = 1
     assert_problem(put_file(shop, "a", RED), 503, "overloaded")

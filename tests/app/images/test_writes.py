@@ -89,6 +89,19 @@ def test_attributes_change_without_encoding(
     assert hits[0]["attributes"] == {"keep": "k", "새": ["x", "y"]}
 
 
+def test_a_value_of_another_kind_than_its_field_has_is_refused(shop: TestClient) -> None:
+    """It could be neither filtered nor sorted, and nobody would notice."""
+    put_file(shop, "a", RED, '{"price": 39000, "색": ["빨강"]}')
+    assert search(shop, text="빨강") == ["a"]
+    assert_problem(put_file(shop, "b", BLUE, '{"price": "39,000원"}'), 422, "invalid_request")
+    refused = shop.patch(image_url("a"), json={"attributes": {"색": "빨강"}})
+    assert_problem(refused, 422, "invalid_request")
+    assert "'색' is a text here and a list in the collection" in refused.json()["detail"]
+    assert record(shop, "a")["attributes"] == {"price": 39000, "색": ["빨강"]}
+    assert shop.get(image_url("b")).status_code == 404
+    put_file(shop, "b", BLUE, '{"price": 39000.5, "색": []}').raise_for_status()
+
+
 def test_what_was_deleted_is_gone_at_once_and_may_be_deleted_again(shop: TestClient) -> None:
     put_file(shop, "a", RED)
     for _ in range(2):

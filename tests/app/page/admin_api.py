@@ -32,6 +32,7 @@ def collection(name: str, **members: Any) -> Record:
         "name": name,
         "model": "starter",
         "dim": 256,
+        "regions": "none",
         "recall": 0.95,
         "images": 1_203,
         "change_number": 40,

@@ -1,6 +1,7 @@
 """The pages in a real Chromium, on a real server with real pictures."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,12 @@ from indexer.pictures.decode import DecodeLimits
 from indexer.progress import Silent
 from indexer.sources import source_of
 from indexer.writing import IndexingOptions
+from models import registry
 from models.registry import shared_encoder
+from models.types import Encoder
+from tests.app.page.stall import lay_out
 from tests.app.page.visit import CHROMIUM, HOSTILE, Visiting, served, visits_to
+from tests.tiny_encoder import TinyEncoder
 
 FLAGS = [
     "--no-sandbox",
@@ -58,14 +63,18 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         shutil.copy(samples / name, folder)
     shutil.copy(samples / "motorcycle_right.png", folder / HOSTILE)
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), log_level="error")
+    _index(settings, folder, "photos", shared_encoder("starter"))
+    return settings
+
+
+def _index(settings: Settings, source: Path, name: str, encoder: Encoder) -> None:
     db.upgrade(settings.database_url)
     database = Database(settings.database_url)
     options = EmbedOptions(DecodeLimits(), threads=2, batch_size=8)
     indexing = Indexing(database, settings.data_dir, IndexingOptions(options))
-    source = source_of(str(folder), options=settings.source_options())
-    indexing.run("photos", source, shared_encoder("starter"), Silent(), recall=0.95)
+    found = source_of(str(source), options=settings.source_options())
+    indexing.run(name, found, encoder, Silent(), recall=0.95)
     database.close()
-    return settings
 
 
 @pytest.fixture(scope="package")
@@ -79,4 +88,30 @@ def server(indexed: Settings) -> Iterator[str]:
 @pytest.fixture
 def visiting(browser: Browser, server: str) -> Iterator[Visiting]:
     with visits_to(browser, server) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="package")
+def stall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with the collection `stall`, see tests.app.page.stall, which suggests its terms."""
+    data = tmp_path_factory.mktemp("data")
+    settings = Settings(model="tiny", data_dir=data, log_level="error", refresh_seconds=1)
+    _index(settings, lay_out(tmp_path_factory.mktemp("stall")), "stall", TinyEncoder())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry._SCHEMES, "tiny", "tests.tiny_encoder")
+        with served(create_app(settings)) as address:
+            _wait_for_suggestions(f"{address}/v1/collections/stall/suggest")
+            yield address
+
+
+def _wait_for_suggestions(address: str) -> None:
+    deadline = time.monotonic() + 30
+    while not httpx.get(address).json()["suggestions"]:
+        assert time.monotonic() < deadline, "no terms were read"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def shopping(browser: Browser, stall: str) -> Iterator[Visiting]:
+    with visits_to(browser, stall) as visit:
         yield visit

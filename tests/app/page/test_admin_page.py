@@ -66,10 +66,17 @@ def test_what_the_form_is_given_is_what_is_asked_for(visiting: Visiting, api: Ad
     page.get_by_label("원본").fill(" /photos/2026 ")
     page.get_by_label("모델").fill("other")
     page.get_by_label("색인 종류").select_option("ivf-pq8")
+    page.get_by_label("영역").select_option("grid")
     page.get_by_label("재현율").fill("0.9")
     page.keyboard.press("Enter")
     expect(page.locator("#live")).to_be_visible()
-    wanted = {"source": "/photos/2026", "model": "other", "index": "ivf-pq8", "recall": 0.9}
+    wanted = {
+        "source": "/photos/2026",
+        "model": "other",
+        "regions": "grid",
+        "index": "ivf-pq8",
+        "recall": 0.9,
+    }
     assert api.asked == [("reindex", wanted)]
 
 
@@ -116,7 +123,9 @@ def test_a_job_is_followed_over_connections_that_break(visiting: Visiting, api: 
     for done in (10, 20):
         api.change("job-1", done=done, total=100)
         expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", str(done))
-    assert api.streams > 1
+    with page.expect_request("**/events"):  # it goes on trying
+        api.change("job-1", done=30, total=100)
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "30")
 
 
 def test_a_job_can_be_cancelled(visiting: Visiting, api: AdminApi) -> None:

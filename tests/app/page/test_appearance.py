@@ -23,6 +23,17 @@ def test_the_language_is_switched_at_once_and_remembered(visiting: Visiting) -> 
     expect(page.locator("html")).to_have_attribute("lang", "ko")
 
 
+def test_the_chosen_language_is_part_of_the_address(visiting: Visiting) -> None:
+    page = visiting("/?q=고양이", language="ko").page
+    expect_first(page, "chelsea.png")
+    page.get_by_role("button", name="Switch to English").click()
+    page.fill("#text", "coffee")
+    page.keyboard.press("Enter")
+    expect_first(page, "coffee.png")
+    shared = visiting(page.url, language="ko").page
+    expect(shared.locator("html")).to_have_attribute("lang", "en")
+
+
 def test_the_theme_follows_the_system_until_it_is_chosen(visiting: Visiting) -> None:
     page = visiting().page
     ground = "() => getComputedStyle(document.documentElement).backgroundColor"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
@@ -26,9 +26,10 @@ SEARCH = "**/v1/collections/*/search"
 class Visit:
     """Anything that the browser complains of, and any other host, fails the test."""
 
-    def __init__(self, browser: Browser, server: str, language: str) -> None:
+    def __init__(self, browser: Browser, server: str, language: str, *, phone: bool) -> None:
+        size = ViewportSize(width=390 if phone else 1200, height=800)
         self._context = browser.new_context(
-            base_url=server, locale=language, viewport={"width": 1200, "height": 800}
+            base_url=server, locale=language, viewport=size, has_touch=phone, is_mobile=phone
         )
         self._server = server
         self.page: Page = self._context.new_page()
@@ -69,8 +70,8 @@ Visiting = Callable[..., Visit]
 def visits_to(browser: Browser, server: str) -> Iterator[Visiting]:
     visits: list[Visit] = []
 
-    def visit(address: str = "/", language: str = "ko-KR") -> Visit:
-        visits.append(Visit(browser, server, language))
+    def visit(address: str = "/", language: str = "ko-KR", *, phone: bool = False) -> Visit:
+        visits.append(Visit(browser, server, language, phone=phone))
         visits[-1].page.goto(address)
         return visits[-1]
 

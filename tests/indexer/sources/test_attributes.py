@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -56,9 +57,11 @@ def test_values_keep_their_types() -> None:
         ("2024-02-30", "2024-02-30"),
         ("2024-01-05 세일", "2024-01-05 세일"),
         ("0001-01-01T00:00:00+09:00", "0001-01-01T00:00:00+09:00"),
+        (normalize("NFD", "눈길 Émile"), "눈길 Émile"),
+        ([normalize("NFD", "신상"), "2024-01-05 10:00"], ["신상", "2024-01-05T10:00:00"]),
     ],
 )
-def test_dates_are_stored_in_one_form(given_: object, stored: str) -> None:
+def test_texts_that_mean_the_same_are_stored_in_one_form(given_: object, stored: object) -> None:
     assert normalised({"at": given_}) == {"at": stored}
 
 

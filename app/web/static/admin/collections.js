@@ -43,6 +43,7 @@ export function showFacts(collection) {
     ...counts(collection),
     ...serving(collection),
     [t("dimensions"), number(collection.dim)],
+    [t("regions"), t(`regions_${collection.regions}`)],
     [t("recall"), percent(collection.recall)],
     [t("made"), moment(collection.created_at)],
   ]);

@@ -7,7 +7,7 @@ import { kindOf, stateOf } from "./jobs.js";
 import { cameOf, showRejects } from "./result.js";
 import { showRows } from "./rows.js";
 
-const ASKED = { source: "source", model: "model", index: "index_family", recall: "recall", version: "version" };
+const ASKED = { source: "source", model: "model", regions: "regions", index: "index_family", recall: "recall", version: "version" };
 
 export function showHistory(jobs) {
   const ended = jobs.filter((job) => !isUnfinished(job));

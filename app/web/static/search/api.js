@@ -4,9 +4,19 @@ import { ask, post } from "../http.js";
 
 export const collections = (signal) => ask("/v1/collections", { signal });
 
-/** @param {{text: string} | {image: {id: string}}} query */
-export const search = (collection, query, k, signal) =>
-  post(`/v1/collections/${encodeURIComponent(collection)}/search`, { ...query, k }, signal);
+/** @param {object} request SearchRequest, without what is empty */
+export function search(collection, request, signal) {
+  const { queries, filter, ...rest } = request;
+  const body = { ...rest, ...(queries?.length && { queries }), ...(hasKeys(filter) && { filter }) };
+  return post(`${of(collection)}/search`, body, signal);
+}
+
+/** What may be meant by what is typed, the likeliest first. */
+export async function suggest(collection, prefix, limit, signal) {
+  const asked = new URLSearchParams({ prefix, limit });
+  const { suggestions } = await ask(`${of(collection)}/suggest?${asked}`, { signal });
+  return suggestions.map(({ text }) => text);
+}
 
 /** The record behind a hit: format, file size, attributes. */
 export const record = (hit, signal) =>
@@ -16,5 +26,9 @@ export const large = (hit) => `${hit.thumbnail}?size=1280`;
 
 export function thumbnail(collection, id) {
   const path = id.split("/").map(encodeURIComponent).join("/");
-  return `/v1/collections/${encodeURIComponent(collection)}/images/${path}/thumbnail`;
+  return `${of(collection)}/images/${path}/thumbnail`;
 }
+
+const of = (collection) => `/v1/collections/${encodeURIComponent(collection)}`;
+
+const hasKeys = (filter) => Boolean(filter && Object.keys(filter).length);

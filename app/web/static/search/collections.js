@@ -25,11 +25,14 @@ export function setUpCollections({ onChoose }) {
     toName: () => (all?.length > 1 ? name : null),
     /** What was written is searched at once, whether an index holds it or not. */
     hasPictures: () => current()?.images > 0,
+    /** Kinds by name of the attributes; none while the server has yet to open the collection. */
+    fields: () => current()?.fields ?? {},
 
     /** Raises Problem, also where `asked` does not exist. */
     async load(asked, signal) {
       // What is known may be out of date only where it would keep the reader from searching.
-      if (!this.hasPictures() || (asked && asked !== name)) all = await api.collections(signal);
+      const isKnown = this.hasPictures() && current().fields;
+      if (!isKnown || (asked && asked !== name)) all = await api.collections(signal);
       name = asked ?? name ?? recalled(all) ?? firstOf(all);
       showIn(select, all, name);
       if (asked && !current()) {

@@ -4,6 +4,7 @@
 import { showPicture } from "../pictures.js";
 import { t } from "../strings.js";
 import { percent } from "../units.js";
+import { frameInCover } from "./frame.js";
 
 const NARROWEST = 0.5;
 const WIDEST = 2.6;
@@ -17,9 +18,8 @@ export const nameOf = (hit) => hit.id.split("/").at(-1);
 export function fill(list, wanted, { ranked }) {
   wanted.forEach((hit, position) => {
     const present = list.children[position];
-    const button = present?.querySelector("button");
-    if (button && hitOf(button).thumbnail === hit.thumbnail) {
-      describe(button, hit, ranked);
+    if (present && hitOf(present.querySelector(".picture")).thumbnail === hit.thumbnail) {
+      describe(present, hit, ranked);
       return;
     }
     const fresh = tile(hit, ranked);
@@ -31,40 +31,57 @@ export function fill(list, wanted, { ranked }) {
 
 function tile(hit, ranked) {
   const item = document.getElementById("tile").content.firstElementChild.cloneNode(true);
-  const ratio = hit.width / hit.height || 1;
-  item.style.setProperty("--ratio", Math.min(Math.max(ratio, NARROWEST), WIDEST));
+  item.style.setProperty("--ratio", shapeOf(hit));
   const image = item.querySelector("img");
   image.addEventListener("load", () => item.classList.add("is-loaded"));
   image.addEventListener("error", () => item.classList.add("is-broken"));
   image.width = hit.width;
   image.height = hit.height;
   showPicture(image, hit.thumbnail);
-  describe(item.querySelector("button"), hit, ranked);
+  describe(item, hit, ranked);
   return item;
 }
 
-function describe(button, hit, ranked) {
-  hits.set(button, hit);
-  button.querySelector(".name").textContent = nameOf(hit);
-  const relevance = button.querySelector(".relevance");
+function shapeOf(hit) {
+  const ratio = hit.width / hit.height || 1;
+  return Math.min(Math.max(ratio, NARROWEST), WIDEST);
+}
+
+function describe(item, hit, ranked) {
+  hits.set(item.querySelector(".picture"), hit);
+  item.querySelector(".name").textContent = nameOf(hit);
+  const relevance = item.querySelector(".relevance");
   relevance.hidden = !ranked;
   relevance.textContent = percent(hit.relevance);
   relevance.setAttribute("aria-label", `${t("relevance")} ${percent(hit.relevance)}`);
+  frameInCover(item.querySelector(".frame"), hit, shapeOf(hit));
+  for (const button of item.querySelectorAll(".judge button")) {
+    const words = t(`more_${button.dataset.by}`, { name: nameOf(hit) });
+    button.setAttribute("aria-label", words);
+    button.title = words;
+  }
 }
 
-/** One tile is in the tab order; arrows go from tile to tile. */
-export function setUpGrid(root, { onOpen, onLeave }) {
+/** One tile is in the tab order; arrows go from tile to tile. `onJudge` is told of the hit and
+ *  whether more like it is wanted ("similar") or none ("unlike").
+ */
+export function setUpGrid(root, { onOpen, onJudge, onLeave }) {
   root.addEventListener("click", (event) => {
-    const button = event.target.closest(".tile button");
-    if (button) onOpen(button);
+    const tile = event.target.closest(".tile");
+    if (!tile) return;
+    const picture = tile.querySelector(".picture");
+    const judge = event.target.closest(".judge button");
+    if (judge) onJudge(hitOf(picture), judge.dataset.by);
+    else if (event.target.closest(".picture")) onOpen(picture);
   });
   root.addEventListener("focusin", (event) => {
-    if (event.target.matches(".tile button")) makeTabbable(root, event.target);
+    if (event.target.matches(".picture")) makeTabbable(root, event.target);
   });
   root.addEventListener("keydown", (event) => {
-    if (!event.target.matches(".tile button") || event.altKey || event.ctrlKey || event.metaKey) {
+    if (!event.target.matches(".picture") || event.altKey || event.ctrlKey || event.metaKey) {
       return;
     }
+    if (event.key in JUDGEMENTS) onJudge(hitOf(event.target), JUDGEMENTS[event.key]);
     if (!(event.key in MOVES)) return;
     event.preventDefault();
     const next = MOVES[event.key](tiles(root), event.target);
@@ -74,11 +91,16 @@ export function setUpGrid(root, { onOpen, onLeave }) {
 }
 
 export function makeTabbable(root, chosen = tiles(root)[0]) {
-  for (const button of tiles(root)) button.tabIndex = button === chosen ? 0 : -1;
+  for (const picture of root.querySelectorAll(".picture")) {
+    const inOrder = picture === chosen ? 0 : -1;
+    for (const button of picture.parentElement.querySelectorAll("button")) button.tabIndex = inOrder;
+  }
 }
 
 export const tiles = (root) =>
-  [...root.querySelectorAll(".tile button")].filter((button) => button.checkVisibility());
+  [...root.querySelectorAll(".picture")].filter((button) => button.checkVisibility());
+
+const JUDGEMENTS = { "+": "similar", "-": "unlike" };
 
 const MOVES = {
   ArrowRight: (all, from) => all[all.indexOf(from) + 1],

@@ -4,32 +4,40 @@ import { setUpKey } from "../key.js";
 import { Latest } from "../latest.js";
 import { emptyNotice, showNotice } from "../notices.js";
 import { setUpPreferences, showTheme } from "../preferences.js";
-import { t, translate } from "../strings.js";
+import { language, t, translate } from "../strings.js";
 import * as address from "./address.js";
 import * as api from "./api.js";
 import { setUpCollections } from "./collections.js";
 import { showExamples } from "./examples.js";
+import { keep } from "./given.js";
+import { judged } from "./judging.js";
 import { searchNotice } from "./notices.js";
-import { isClose, setUpResults } from "./results.js";
+import { setUpParts } from "./parts.js";
+import { setUpPicture } from "./picture.js";
+import { isAsked, isRanked } from "./query.js";
+import { setUpRefining } from "./refining.js";
+import { isClose } from "./relevance.js";
+import { showRepair } from "./repair.js";
+import { setUpResults } from "./results.js";
 import { setUpSearchBox } from "./searchbox.js";
-import { showSimilar } from "./similar.js";
+import { counted, extended, firstPage } from "./searching.js";
 import { setUpViewer } from "./viewer.js";
 
-const PAGE = 60;
-const MOST = 1000;
-const GLANCE = { text: "아름다운 풍경", k: 24 };
+const SUGGESTIONS = 8;
 const KEPT = 30;
 
 const searches = new Latest();
+const counts = new Latest();
 const kept = new Map();
 // While `waiting` for an answer, answer and problem are those of the view before.
 let view = {
   address: address.read(),
-  k: PAGE,
   revealed: false,
   waiting: true,
   answer: null,
+  facets: {},
   problem: null,
+  pageProblem: null,
 };
 let typing = false;
 let focusAfter = false;
@@ -37,26 +45,29 @@ let focusAfter = false;
 const box = setUpSearchBox({
   onType(text) {
     if (text === (view.address.q ?? "")) return;
-    go({ q: text || null }, { replace: typing });
+    ask({ q: text || null, verbatim: false }, { replace: typing });
     typing = true;
   },
   onSubmit(text) {
     if (text === view.address.q) load();
-    else go({ q: text }, { replace: typing });
+    else ask({ q: text, verbatim: false }, { replace: typing });
     typing = false;
   },
   onDown: () => results.focusFirst(),
+  suggest: async (text, signal) =>
+    picker.name() ? api.suggest(picker.name(), text, SUGGESTIONS, signal) : [],
 });
 
 const results = setUpResults({
-  onOpen: (hits, position) => viewer.open(hits, position, { ranked: isRanked() }),
+  onOpen: (hits, position) => viewer.open(hits, position, { ranked: isRanked(view.address) }),
+  onJudge: judge,
   onLeave: () => box.focus(),
   onReveal() {
     if (!view.waiting) show({ revealed: !view.revealed });
   },
   onMore() {
     if (view.waiting) return;
-    if (view.revealed || view.answer.hits.every(isClose)) load({ k: view.k + PAGE });
+    if (view.revealed || !hasHidden()) loadMore();
     else show({ revealed: true });
   },
 });
@@ -65,40 +76,51 @@ const viewer = setUpViewer({
   onClose: (hit) => results.focus(hit),
   onSimilar(hit) {
     focusAfter = true;
-    go({ similar: hit.id });
+    begin({ similar: [hit.id] });
   },
+  onJudge: judge,
 });
 
 const picker = setUpCollections({
-  onChoose: (name) => go({ q: view.address.q, collection: name }),
+  onChoose(name) {
+    view.facets = {};
+    begin({ q: view.address.q, collection: name });
+  },
 });
+const parts = setUpParts({ onChange: ask });
+const refining = setUpRefining({ onChange: ask });
 
+setUpPicture({
+  async onPicture(file) {
+    viewer.close();
+    ask({ picture: await keep(file) });
+  },
+});
 setUpKey();
 setUpPreferences({
   onLanguage() {
-    address.dropLanguage();
+    view.address = { ...view.address, lang: language() };
+    address.write(view.address, { replace: true });
     showWords();
     render();
   },
 });
 
-document.getElementById("similar").querySelector("button").addEventListener("click", () => {
-  go({});
-  box.focus();
-});
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("#home, .example");
+  const link = event.target.closest("#home, .example, #repair a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  go({ q: link.dataset.q ?? null });
+  if (link.closest("#repair")) ask({ verbatim: true });
+  else begin({ q: link.dataset.q ?? null });
 });
 addEventListener("popstate", () => {
   viewer.close();
   typing = false;
   box.show(address.read().q ?? "");
-  const before = kept.get(location.search);
+  const before = kept.get(address.hrefOf(address.read()));
   if (before) {
     searches.stop();
+    counts.stop();
     view = before;
     results.setBusy(false);
     render();
@@ -107,30 +129,47 @@ addEventListener("popstate", () => {
   }
 });
 
-function go({ q = null, similar = null, collection }, { replace = false } = {}) {
+/** Something else than before. */
+function begin(change) {
+  go({ ...address.NOTHING, collection: view.address.collection, lang: view.address.lang, ...change });
+}
+
+/** The same, but for what changes. */
+function ask(change, options) {
+  go({ ...view.address, ...change }, options);
+}
+
+function judge(hit, by) {
+  ask(judged(view.address, by, hit));
+}
+
+function go(next, { replace = false } = {}) {
   typing = false;
-  const searched = picker.all() ? picker.toName() : view.address.collection;
-  address.write({ q, similar, collection: collection ?? searched }, { replace });
-  box.show(q ?? "");
+  const isNamed = next.collection !== view.address.collection;
+  const collection = isNamed || !picker.all() ? next.collection : picker.toName();
+  address.write({ ...next, collection }, { replace });
+  box.show(next.q ?? "");
   start({ fromTop: true });
 }
 
 function start({ fromTop = false } = {}) {
-  const next = address.read();
-  view = { ...view, address: next, k: PAGE, revealed: false, waiting: true };
+  view = { ...view, address: address.read(), revealed: false, waiting: true };
+  results.restart();
   render();
   load({ fromTop });
 }
 
-function load({ k = view.k, fromTop = false } = {}) {
+function load({ fromTop = false } = {}) {
   results.setBusy(true);
-  searches.run((signal) => find(view.address, k, signal), {
+  counts.stop();
+  searches.run((signal) => find(view.address, signal), {
     answer(answer) {
       results.setBusy(false);
-      show({ answer, problem: null, k, waiting: false });
-      if (fromTop) scrollTo(0, 0);
+      show({ answer, problem: null, pageProblem: null, waiting: false });
+      if (fromTop) results.scrollToTop();
       if (focusAfter) results.focusFirst();
       focusAfter = false;
+      count();
     },
     problem(problem) {
       results.setBusy(false);
@@ -140,40 +179,62 @@ function load({ k = view.k, fromTop = false } = {}) {
 }
 
 /** The server's answer; null where there is nothing to search yet. */
-async function find({ q, similar, collection }, k, signal) {
-  await picker.load(collection, signal);
-  if (!picker.hasPictures()) return null;
-  if (q) return api.search(picker.name(), { text: q }, k, signal);
-  if (similar) return api.search(picker.name(), { image: { id: similar } }, k, signal);
-  return api.search(picker.name(), { text: GLANCE.text }, GLANCE.k, signal);
+async function find(asked, signal) {
+  await picker.load(asked.collection, signal);
+  return picker.hasPictures() ? firstPage(picker.name(), asked, signal) : null;
+}
+
+function loadMore() {
+  const { answer } = view;
+  searches.run((signal) => extended(picker.name(), answer, signal), {
+    answer: (longer) => show({ answer: longer, pageProblem: null }),
+    problem: (pageProblem) => show({ pageProblem }),
+  });
+}
+
+/** After the pictures, which are waited for. */
+function count() {
+  const { address: asked, answer } = view;
+  const fields = refining.counted(picker.fields());
+  if (!answer) return;
+  counts.run((signal) => counted(picker.name(), asked, answer, fields, signal), {
+    answer: (facets) => show({ facets }),
+    problem: () => {}, // the pictures are there; to filter them can wait
+  });
 }
 
 function show(change) {
   view = { ...view, ...change };
-  kept.delete(location.search);
-  if (view.answer) kept.set(location.search, view);
+  const place = address.hrefOf(view.address);
+  kept.delete(place);
+  if (view.answer) kept.set(place, view);
   if (kept.size > KEPT) kept.delete(kept.keys().next().value);
   render();
 }
 
-function isRanked() {
-  return Boolean(view.address.q || view.address.similar);
+function hasHidden() {
+  return isRanked(view.address) && !view.answer.hits.every(isClose);
 }
 
 /** The pictures and the notice of before stay until the answer comes. */
 function render() {
-  const { q, similar } = view.address;
-  document.title = [q ?? (similar && t("similar_to", { name: similar })), t("name")]
-    .filter(Boolean)
-    .join(" – ");
-  document.body.dataset.view = isRanked() ? "results" : "start";
-  showSimilar(picker.name(), similar);
-  if (view.waiting) return;
-  const { answer, problem, revealed, k } = view;
-  const hasMore = isRanked() && answer?.hits.length === k && k < MOST;
-  results.show(answer, { ranked: isRanked(), revealed, hasMore });
-  results.showSummary(answer, { ranked: isRanked() });
+  const { address: asked, waiting, answer, facets, revealed, pageProblem } = view;
+  const ranked = isRanked(asked);
+  document.title = [titleOf(asked), t("name")].filter(Boolean).join(" – ");
+  document.body.dataset.view = isAsked(asked) ? "results" : "start";
+  parts.show(asked, picker.name());
+  refining.show({ ...asked, fields: picker.fields(), facets });
+  if (waiting) return;
+  const hasMore = isAsked(asked) && Boolean(answer?.next_cursor);
+  results.show(answer, { ranked, revealed, hasMore });
+  results.showSummary(answer, { ranked });
+  results.showPageProblem(pageProblem);
+  showRepair(answer?.query, address.hrefOf({ ...asked, verbatim: true }));
   showNotice(notice());
+}
+
+function titleOf({ q, similar }) {
+  return q ?? (similar.length ? t("similar_to", { name: similar.join(", ") }) : null);
 }
 
 function notice() {
@@ -184,17 +245,23 @@ function notice() {
       collection: picker.name(),
       collections: picker.all(),
       onRetry,
-      onStart: () => go({}),
+      onStart: () => begin({}),
       onCollection: (name) => picker.choose(name),
+      onWithoutPicture: () => ask({ picture: null }),
     });
   }
   if (!answer) return picker.all() && emptyNotice(picker.name(), { onRetry });
-  if (!isRanked() || answer.hits.some(isClose)) return null;
-  if (!answer.hits.length) return { title: t("nothing"), hint: t("nothing_hint") };
+  if (!answer.hits.length) return { title: t("nothing"), hint: t(nothingHint(asked)) };
+  if (!isRanked(asked) || answer.hits.some(isClose)) return null;
   return {
-    title: t(asked.similar ? "no_close_similar" : "no_close_match"),
+    title: t(asked.q ? "no_close_match" : "no_close_similar"),
     hint: t("no_close_match_hint"),
   };
+}
+
+function nothingHint({ filter, sort }) {
+  if (Object.keys(filter).length) return "nothing_filtered_hint";
+  return sort ? "nothing_sorted_hint" : "nothing_hint";
 }
 
 function showWords() {
@@ -208,4 +275,4 @@ showWords();
 if (view.address.q) box.show(view.address.q);
 start();
 // On a phone it would open the keyboard over the pictures; with results, arrows should scroll.
-if (!isRanked() && matchMedia("(hover: hover)").matches) box.focus();
+if (!isRanked(view.address) && matchMedia("(hover: hover)").matches) box.focus();

@@ -1,20 +1,21 @@
 // An answer as pictures: the close ones at once, the others when asked for.
 
-import { fill, hitOf, makeTabbable, setUpGrid, tiles } from "./grid.js";
 import { number, t } from "../strings.js";
+import { fill, hitOf, makeTabbable, setUpGrid, tiles } from "./grid.js";
+import { isClose } from "./relevance.js";
+import { setUpScrolling } from "./scrolling.js";
 
-/** Relevance from which a picture counts as found: with everyday queries the right pictures
- *  reach 0.5 and more, the first wrong one 0.2 to 0.35. */
-const CLOSE = 0.4;
 const NEAREST = 12;
 
 const part = (id) => document.getElementById(id);
 
-export function setUpResults({ onOpen, onReveal, onMore, onLeave }) {
+export function setUpResults({ onOpen, onJudge, onReveal, onMore, onLeave }) {
   const root = part("pictures");
+  const scrolling = setUpScrolling(part("more"));
   const visible = () => tiles(root).map(hitOf);
   setUpGrid(root, {
     onLeave,
+    onJudge,
     onOpen: (button) => onOpen(visible(), tiles(root).indexOf(button)),
   });
   part("reveal").addEventListener("click", onReveal);
@@ -35,8 +36,14 @@ export function setUpResults({ onOpen, onReveal, onMore, onLeave }) {
           ? t("show_less_relevant", { n: number(hidden) })
           : t("hide_less_relevant");
       part("reveal").setAttribute("aria-expanded", String(far.length > 0));
-      part("more").hidden = !(hasMore && !hidden) && !(hidden && !toggles);
-      makeTabbable(root);
+      const continues = hasMore && !hidden;
+      part("more").hidden = !continues && !(hidden && !toggles);
+      if (!root.contains(document.activeElement)) makeTabbable(root);
+      scrolling.watch(continues);
+    },
+    restart: scrolling.restart,
+    showPageProblem(problem) {
+      part("page-problem").hidden = !problem;
     },
     showSummary(answer, { ranked }) {
       part("summary").textContent = answer && ranked ? summary(answer) : "";
@@ -44,6 +51,10 @@ export function setUpResults({ onOpen, onReveal, onMore, onLeave }) {
     setBusy(busy) {
       part("results").setAttribute("aria-busy", String(busy));
       document.body.classList.toggle("is-busy", busy);
+    },
+    /** Where the pictures begin above what is seen. */
+    scrollToTop() {
+      if (root.getBoundingClientRect().top < 0) scrollTo(0, 0);
     },
     focusFirst() {
       tiles(root)[0]?.focus();
@@ -56,8 +67,6 @@ export function setUpResults({ onOpen, onReveal, onMore, onLeave }) {
   };
 }
 
-export const isClose = (hit) => hit.relevance >= CLOSE;
-
 function parted(hits, { ranked, revealed }) {
   if (!ranked) return { close: hits, far: [], hidden: 0 };
   const close = hits.filter(isClose);
@@ -66,15 +75,11 @@ function parted(hits, { ranked, revealed }) {
   return { close, far: others.slice(0, shown), hidden: Math.max(others.length - shown, 0) };
 }
 
-function summary({ query, hits, timings_ms: timings }) {
+function summary({ hits, timings_ms: timings }) {
   const found = hits.filter(isClose).length;
   const count = found
     ? t("pictures", { n: found })
     : t("nearest", { n: Math.min(hits.length, NEAREST) });
   const seconds = number(timings.total / 1000, { maximumSignificantDigits: 1 });
-  const words = [`${count} · ${t("seconds", { n: seconds })}`];
-  if (query.repaired_from) {
-    words.push(t("repaired", { from: query.repaired_from, to: query.normalized }));
-  }
-  return words.join(" · ");
+  return `${count} · ${t("seconds", { n: seconds })}`;
 }

@@ -1,14 +1,17 @@
 // The text field. While an input method composes, its text is read and never written:
 // writing would break the syllable that is being typed.
 
+import { isComposing, submitOnlyWhenComposed } from "./composition.js";
+import { setUpSuggestions } from "./suggestions.js";
+
 const PAUSE_MS = 300;
 const LONE_JAMO = /[\u1100-\u11ff\u3131-\u318e]$/;
 
 /**
- * `onType` is told of text that was left alone for a moment, `onSubmit` of text that was
- * sent, `onDown` of the arrow key that leaves the field.
+ * `onType` is told of text that was left alone for a moment, `onSubmit` of text that was sent,
+ * `onDown` of the arrow key that leaves the field; `suggest(text, signal)` completes it.
  */
-export function setUpSearchBox({ onType, onSubmit, onDown }) {
+export function setUpSearchBox({ onType, onSubmit, onDown, suggest }) {
   const form = document.getElementById("form");
   const input = document.getElementById("text");
   const clear = document.getElementById("clear");
@@ -20,32 +23,47 @@ export function setUpSearchBox({ onType, onSubmit, onDown }) {
     clearTimeout(pause);
     clear.hidden = !input.value;
   };
+  const submit = () => {
+    settle();
+    suggestions.close();
+    if (value()) onSubmit(value());
+  };
+  const suggestions = setUpSuggestions(input, {
+    suggest,
+    onChoose(text) {
+      if (composing) {
+        // The input method would add its syllable to the text.
+        input.blur();
+        input.focus();
+      }
+      input.value = text;
+      submit();
+    },
+  });
 
   input.addEventListener("compositionstart", () => (composing = true));
   input.addEventListener("compositionend", () => (composing = false));
   input.addEventListener("input", () => {
     settle();
+    suggestions.want(value());
     pause = setTimeout(() => {
       const unfinished = composing && LONE_JAMO.test(input.value);
       if (!unfinished) onType(value());
     }, PAUSE_MS);
   });
+  submitOnlyWhenComposed(input);
   input.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229) {
-      // This Enter ends a syllable. Safari sends it after compositionend, and would submit.
-      if (event.key === "Enter" || event.code === "Enter") event.preventDefault();
-    } else if (event.key === "ArrowDown" && onDown()) {
-      event.preventDefault();
-    }
+    if (isComposing(event)) return;
+    if (suggestions.takes(event) || (event.key === "ArrowDown" && onDown())) event.preventDefault();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    settle();
-    if (value()) onSubmit(value());
+    submit();
   });
   clear.addEventListener("click", () => {
     input.value = "";
     settle();
+    suggestions.close();
     input.focus();
     onType("");
   });

@@ -5,14 +5,18 @@ import { forget, showPicture } from "../pictures.js";
 import { number, t } from "../strings.js";
 import { bytes, percent } from "../units.js";
 import * as api from "./api.js";
+import { frameInContain } from "./frame.js";
 import { nameOf } from "./grid.js";
+import { valueText } from "./values.js";
 
 const MOST_ENLARGED = 2;
 const SWIPE_PX = 50;
 const WEB_ADDRESS = /^https?:\/\//i;
 
-/** `onClose` gets the hit that was seen last, `onSimilar` the one whose like is wanted. */
-export function setUpViewer({ onClose, onSimilar }) {
+/** `onClose` gets the hit that was seen last, `onSimilar` the one whose like is wanted, `onJudge` one
+ *  that is to be a part of the query, see setUpGrid.
+ */
+export function setUpViewer({ onClose, onSimilar, onJudge }) {
   const dialog = document.getElementById("viewer");
   const part = (selector) => dialog.querySelector(selector);
   const image = part("img");
@@ -25,6 +29,7 @@ export function setUpViewer({ onClose, onSimilar }) {
     const hit = hits[position];
     recordWanted.abort();
     recordWanted = new AbortController();
+    part(".frame").hidden = true; // until the picture is there that it belongs to
     enlarge(image, part(".broken"), hit);
     part(".name bdi").textContent = nameOf(hit);
     part(".position").textContent = t("position", { n: position + 1, total: hits.length });
@@ -59,6 +64,18 @@ export function setUpViewer({ onClose, onSimilar }) {
     dialog.close();
     onSimilar(hit);
   });
+  for (const button of dialog.querySelectorAll(".judge button")) {
+    button.addEventListener("click", () => {
+      const hit = hits[position];
+      dialog.close();
+      onJudge(hit, button.dataset.by);
+    });
+  }
+  const showFrame = () => frameInContain(part(".frame"), image, hits[position]?.region);
+  image.addEventListener("load", showFrame);
+  const resized = new ResizeObserver(showFrame);
+  resized.observe(image);
+  resized.observe(part(".stage")); // the picture moves where it keeps its size
   dialog.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -123,7 +140,7 @@ function facts(hit, ranked) {
 function recordFacts(record) {
   const attributes = Object.entries(record.attributes ?? {}).map(([name, value]) => [
     name,
-    typeof value === "string" ? value : JSON.stringify(value),
+    valueText(value),
   ]);
   return [[t("file_size"), `${bytes(record.file_size)} · ${record.format}`], ...attributes];
 }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.search.normalize import language_of, normalize
+from app.search.typed.normalize import language_of, normalize
 from models.errors import InvalidInput
 
 
@@ -23,6 +23,14 @@ from models.errors import InvalidInput
         ("\u202ered shoes\u202c", "red shoes"),
         ("\u1107\u200b\u1161\u11a8", "박"),
         ("Nike 100%", "Nike 100%"),
+        ("Ｎｉｋｅ　１００％", "Nike 100%"),
+        ("\uffa1\uffc2", "가"),
+        ("고양이\u3164", "고양이"),
+        ("ㄱㅗㅇㅑㅇㅇㅣ", "고양이"),
+        ("ㅇㄷㅎ", "ㅇㄷㅎ"),
+        ("\u1100\u11a8", "ㄱㄱ"),
+        ("10㎏ ² ½", "10㎏ ² ½"),
+        ("빨간\ud800운동화", "빨간 운동화"),
     ],
 )
 def test_what_cannot_be_seen_does_not_matter(typed: str, meant: str) -> None:

@@ -1,30 +1,27 @@
 """Vectors for whoever wants them: right, unit length, the same in both notations."""
 
 import base64
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 
 from models.encoding import encode_texts
 from tests.app.shop import assert_problem
+from tests.app.uploads import in_base64, png
 from tests.indexer.pictures.hostile import write_hostile
 from tests.tiny_encoder import TinyEncoder
 
 URL = "/v1/embed"
 
 
-def picture(colour: str) -> str:
-    file = BytesIO()
-    Image.new("RGB", (40, 30), colour).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+def picture(colour: str) -> dict[str, str]:
+    return {"base64": in_base64(png(colour))}
 
 
 def vectors(client: TestClient, **request: object) -> np.ndarray:
-    response = client.post(URL, json={"format": "json", **request})
+    response = client.post(URL, json={"encoding": "float", **request})
     assert response.status_code == 200, response.text
     return np.array(response.json()["embeddings"], np.float32)
 
@@ -68,20 +65,21 @@ def test_another_model_can_be_asked_for_once_a_collection_uses_it(client: TestCl
     ("request_", "named"),
     [
         ({}, "exactly one"),
-        ({"texts": ["a"], "images": ["b"]}, "exactly one"),
+        ({"texts": ["a"], "images": [picture("red")]}, "exactly one"),
+        ({"texts": ["a"], "model": "tiny", "collection": "shop"}, "at most one"),
         ({"texts": []}, "body.texts"),
         ({"images": []}, "body.images"),
-        ({"texts": ["a"] * 65}, "body.texts"),
-        ({"images": ["a"] * 65}, "body.images"),
+        ({"texts": ["a"] * 257}, "body.texts"),
+        ({"images": [picture("red")] * 17}, "body.images"),
         ({"texts": ["a", "b" * 1001]}, "body.texts.1"),
         ({"texts": ["a", " \u200b"]}, "texts.1"),
-        ({"texts": ["a"], "format": "csv"}, "body.format"),
+        ({"texts": ["a"], "encoding": "csv"}, "body.encoding"),
         ({"texts": ["a"], "more": 1}, "body.more"),
-        ({"images": ["not base64!"]}, "images.0: not base64"),
-        ({"images": [picture("red"), "그림"]}, "images.1: not base64"),
-        ({"images": [picture("red")[:-3]]}, "images.0: not base64"),
-        ({"images": [""]}, "images.0: empty_file"),
-        ({"images": ["aGVsbG8="]}, "images.0: not_an_image"),
+        ({"images": [{}]}, "body.images.0"),
+        ({"images": [picture("red"), {"id": "a"}]}, "images.1: an image is named by its id"),
+        ({"images": [{"base64": "not base64!"}]}, "images.0: base64: not base64"),
+        ({"images": [picture("red"), {"base64": "그림"}]}, "images.1"),
+        ({"images": [{"base64": picture("red")["base64"][:-3]}]}, "images.0: base64: not base64"),
     ],
 )
 def test_a_bad_request_names_the_item(
@@ -100,9 +98,28 @@ def test_hostile_pictures_are_named_with_the_reason_and_counted(
     client: TestClient, tmp_path: Path
 ) -> None:
     for name, reason in write_hostile(tmp_path / "hostile").items():
-        data = base64.b64encode((tmp_path / "hostile" / name).read_bytes()).decode()
-        response = client.post(URL, json={"images": [picture("red"), data]})
-        detail = assert_problem(response, 422, "invalid_request")
+        data = (tmp_path / "hostile" / name).read_bytes()
+        if not data:
+            continue
+        asked = {"images": [picture("red"), {"base64": in_base64(data)}]}
+        detail = assert_problem(client.post(URL, json=asked), 422, "image_rejected")
         assert detail.startswith(f"images.1: {reason}"), name
     counted = client.get("/metrics").text
     assert 'noongil_rejected_total{reason="truncated"} 14.0' in counted
+
+
+def test_a_collections_images_are_named_by_id_beside_others(shop: TestClient) -> None:
+    found = vectors(shop, collection="shop", images=[{"id": "red.png"}, picture("blue")])
+    texts = vectors(shop, collection="shop", texts=["red", "파랑"])
+    assert np.allclose(found, texts, atol=1e-3)
+    missing = {"collection": "shop", "images": [picture("red"), {"id": "none"}]}
+    assert "images.1" in assert_problem(shop.post(URL, json=missing), 404, "not_found")
+    unknown = shop.post(URL, json={"collection": "none", "texts": ["a"]})
+    assert_problem(unknown, 404, "unknown_collection")
+
+
+def test_a_collection_without_images_has_its_encoder(client: TestClient) -> None:
+    client.post("/v1/collections", json={"name": "new", "model": "tiny:2"})
+    client.app_state["serving"].refresh()
+    answer = client.post(URL, json={"collection": "new", "texts": ["a"] * 200})
+    assert (answer.json()["model"], len(answer.json()["embeddings"])) == ("tiny:2", 200)

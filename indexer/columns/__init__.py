@@ -1,0 +1,1 @@
+"""Attributes by column: what filters, facets, sorting and grouping read."""

@@ -1,0 +1,1 @@
+"""Pictures by their parts: which parts, and how an encoder embeds them."""
