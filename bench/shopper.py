@@ -134,15 +134,18 @@ class Shopper:
             at_end = {"selectionStart": 1, "selectionEnd": 1}
             self._keyboard.send("Input.imeSetComposition", {"text": syllable, **at_end})
             self._keyboard.send("Input.insertText", {"text": syllable})
-        self._page.keyboard.press("Enter")
+        with self._page.expect_response("**/search"):
+            self._page.keyboard.press("Enter")
 
     def _type(self, text: str) -> None:
         self._page.fill("#text", text)
-        self._page.keyboard.press("Enter")
+        with self._page.expect_response("**/search"):
+            self._page.keyboard.press("Enter")
 
     def _seen(self, step: str, meant: str) -> None:
         page = self._page
         page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(500)  # the answer that came is drawn
         expect(page.locator(".tile").first).to_be_visible()
         names = page.locator(".tile .name").all_inner_texts()[:FIRST]
         right = sum(meant in name for name in names)
