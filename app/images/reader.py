@@ -69,6 +69,7 @@ class PictureReader:
     def close(self) -> None:
         for threads in (self._threads, self._fetchers):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._web.close()
 
     def room_for(self, request: Request) -> AbstractAsyncContextManager[Admitted]:
         """For a request's body, and the picture in it, at most. Raises AtCapacity."""
