@@ -4,7 +4,10 @@ PHOTOS ?=
 PORT ?= 8000
 DATA ?=
 # cpu | gpu: which FAISS wheel. Both install the same module, so a .venv holds one of them.
+comma := ,
 FAISS ?= cpu
+# Milvus in a file brings the CPU's wheel.
+DEVELOP := $(FAISS),demo,dev$(if $(filter cpu,$(FAISS)),$(comma)milvus-lite)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,7 +31,7 @@ $(VENV)/.runs: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.develops: $(VENV)/.runs
-	$(PIP) --editable '.[$(FAISS),demo,dev]'
+	$(PIP) --editable '.[$(DEVELOP)]'
 	@touch $@
 
 setup: $(VENV)/.develops
@@ -37,7 +40,7 @@ demo: $(VENV)/.runs
 	$(BIN)/noongil demo --port $(PORT) $(if $(PHOTOS),"$(PHOTOS)")
 
 test: $(VENV)/.develops
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(VENV)/.develops
 	$(BIN)/ruff check .
@@ -49,7 +52,7 @@ check: $(VENV)/.develops
 		status=$$?; rm -rf $$folder; exit $$status
 
 bench: $(VENV)/.develops
-	for name in encoder batching service whole_service pipeline suggest typed; do \
+	for name in encoder batching service whole_service pipeline suggest typed observing backup; do \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
 	$(BIN)/python -m bench.living --images 2000 --swaps 5 --writes 50

@@ -1,25 +1,43 @@
-"""Every setting, from `NOONGIL_*` environment variables and `.env`; listed in docs/settings.md."""
+"""Every setting, from `NOONGIL_*` environment variables, `.env` and the files of secrets that a
+container is given; listed in docs/settings.md.
+"""
 
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, IPvAnyNetwork, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.auth.origins import Origins
-from indexer.building.build import BuildOptions
+from indexer.backends.milvus.connection import MilvusOptions
+from indexer.building.places import BuildOptions
+from indexer.drivers import DriverName
 from indexer.sources.options import SourceOptions
 from indexer.sources.web.fetch import FetchOptions
+
+SECRETS_DIR = Path("/run/secrets")
+"""Where Docker and Podman put them: a file of a setting's name holds its value."""
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="NOONGIL_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+        env_prefix="NOONGIL_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+        extra="ignore",
     )
 
     data_dir: Path = Field(Path("data"), description="Folder of shards, index versions, thumbnails")
     database_url: str = Field(
-        "", description="SQLite or PostgreSQL URL; empty: `noongil.db` in the data folder"
+        "",
+        repr=False,  # it may hold a password
+        description="SQLite or PostgreSQL URL; empty: `noongil.db` in the data folder",
+    )
+    database_password: SecretStr = Field(
+        SecretStr(""), description="Password for a PostgreSQL URL that holds none"
     )
     model: str = Field("starter", description="Model of collections that name none")
     recall: float = Field(
@@ -62,6 +80,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the server listens on")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on")
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="How long a server or encoder told to stop still answers, and is not ready",
+    )
     auth: Literal["off", "on"] = Field(
         "off", description="`on`: callers show a key; `off`: every caller may do everything"
     )
@@ -109,6 +132,22 @@ class Settings(BaseSettings):
     index_devices: list[str] = Field(
         [], description="Devices that `index` embeds on, a process each; empty: on `DEVICE` alone"
     )
+    index_driver: DriverName = Field(
+        DriverName.LOCAL,
+        description="Where `index` and jobs embed: on this machine, or on a Ray cluster",
+    )
+    ray_address: str = Field(
+        "",
+        description="Ray cluster, `host:port` or `auto`; empty: `RAY_ADDRESS`, or one of its own",
+    )
+    ray_encoders: int = Field(
+        0,
+        ge=0,
+        description="Encoders on a Ray cluster; 0: one a GPU or, without, three on four CPUs",
+    )
+    ray_gpus_per_encoder: float = Field(
+        1.0, gt=0, description="GPUs of each where there are any; 0.5: two encoders share one"
+    )
     index_memory_mb: int = Field(
         1024, ge=16, description="Memory for files under way in `index`, and for decoding; in MiB"
     )
@@ -128,6 +167,13 @@ class Settings(BaseSettings):
     build_memory_mb: int = Field(
         4096, ge=256, description="Memory that building an index may take for its lists"
     )
+    milvus_uri: str = Field(
+        "",
+        description="Milvus for new indexes: `http://host:19530`, or a file `….db`; empty: files",
+    )
+    milvus_token: SecretStr = Field(
+        SecretStr(""), description="`user:password` or key of that Milvus; empty: it asks for none"
+    )
     keep_versions: int = Field(3, ge=1, description="Index versions kept for rollback")
     lease_seconds: float = Field(
         30.0,
@@ -140,6 +186,10 @@ class Settings(BaseSettings):
     job_attempts: int = Field(
         3, ge=1, description="How often a job is begun whose worker dies, in all"
     )
+    jobs_host: str = Field("127.0.0.1", description="Address that `jobs` tells its state on")
+    jobs_port: int = Field(
+        0, ge=0, le=65535, description="Port of its `/healthz`, `/readyz`, `/metrics`; 0: none"
+    )
     query_log: Literal["off", "on"] = Field(
         "off", description="`on`: count what is searched for, to suggest it; never by whom"
     )
@@ -150,16 +200,43 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="`json`: an object a line, for programs"
+    )
+    access_log: bool = Field(default=False, description="A log line for each request")
+    otlp_endpoint: str = Field(
+        "", description="Collector that traces are sent to, OTLP over HTTP; empty: no traces"
+    )
 
     def source_options(self) -> SourceOptions:
         networks = tuple(str(network) for network in self.fetch_allowed_networks)
         return SourceOptions(self.max_image_bytes, FetchOptions(networks))
 
     def build_options(self) -> BuildOptions:
-        return BuildOptions(self.index_bytes_per_vector, self.build_memory_mb * 1024**2)
+        memory_bytes = self.build_memory_mb * 1024**2
+        return BuildOptions(self.index_bytes_per_vector, memory_bytes, self.milvus_options())
+
+    def milvus_options(self) -> MilvusOptions | None:
+        """None: indexes are files."""
+        if not self.milvus_uri:
+            return None
+        return MilvusOptions(self.milvus_uri, self.milvus_token.get_secret_value())
 
     @model_validator(mode="after")
     def _default_database(self) -> Self:
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data_dir.absolute() / 'noongil.db'}"
+        elif password := self.database_password.get_secret_value():
+            self.database_url = _with_password(self.database_url, password)
         return self
+
+
+def _with_password(url: str, password: str) -> str:
+    """`url` itself where it has one, or is not PostgreSQL's, or no URL: who opens it says so."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return url
+    if parsed.password is not None or not parsed.drivername.startswith("postgres"):
+        return url
+    return parsed.set(password=password).render_as_string(hide_password=False)

@@ -82,7 +82,7 @@ class TerminalProgress:
         signal.signal(signal.SIGTERM, self._on_terminate)
         if isinstance(error, KeyboardInterrupt | SystemExit):
             console.print(
-                "interrupted: what was finished is kept, and the same command goes on from there",
+                "interrupted: what was finished is kept; run the same command again to finish",
                 soft_wrap=True,
             )
 

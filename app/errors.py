@@ -32,6 +32,7 @@ from indexer.errors import (
     CatalogError,
     CollectionBusy,
     CollectionExists,
+    IndexAway,
     IndexerError,
     LeaseLost,
     Rejected,
@@ -49,12 +50,14 @@ from models.errors import (
     Overloaded,
     UnknownModel,
 )
+from models.request_id import REQUEST_ID
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
 
 _NO_CATALOG = "the catalog's database cannot be used just now; the reason was logged"
+_NO_INDEX = "Milvus, which holds the index, does not answer just now; the reason was logged"
 _UNEXPECTED = "an unexpected error; it was logged"
 
 _MAX_ERRORS = 20
@@ -145,6 +148,7 @@ _STATUS_OF: dict[type[Exception], tuple[HTTPStatus, str]] = {
     UnknownVersion: (HTTPStatus.NOT_FOUND, "unknown_version"),
     CollectionExists: (HTTPStatus.CONFLICT, "collection_exists"),
     CollectionBusy: (HTTPStatus.CONFLICT, "collection_busy"),
+    IndexAway: (HTTPStatus.SERVICE_UNAVAILABLE, "index_away"),
     LeaseLost: (HTTPStatus.SERVICE_UNAVAILABLE, "lease_lost"),
     VersionDamaged: (HTTPStatus.SERVICE_UNAVAILABLE, "version_damaged"),
     Rejected: (HTTPStatus.UNPROCESSABLE_ENTITY, "image_rejected"),
@@ -162,8 +166,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(IndexerError, _domain_error)
     app.add_exception_handler(ModelError, _domain_error)
-    app.add_exception_handler(CatalogError, _catalog_error)
-    app.add_exception_handler(SQLAlchemyError, _catalog_error)
+    for away in (CatalogError, SQLAlchemyError, IndexAway):
+        app.add_exception_handler(away, _store_away)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
@@ -179,8 +183,10 @@ def problem_response(status: HTTPStatus, code: str, detail: str, **members: Any)
         "status": status.value,
         "code": code,
         "detail": _encodable(detail),
-        **members,
     }
+    if (request_id := REQUEST_ID.get()) is not None:
+        body["request_id"] = request_id
+    body |= members
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
@@ -203,7 +209,7 @@ def described(error: Exception) -> tuple[HTTPStatus, str, str]:
             return HTTPStatus.SERVICE_UNAVAILABLE, "catalog_unavailable", _NO_CATALOG
     for kind in type(error).__mro__:
         if kind in _STATUS_OF:
-            return *_STATUS_OF[kind], str(error)
+            return *_STATUS_OF[kind], _NO_INDEX if kind is IndexAway else str(error)
     return HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", _UNEXPECTED
 
 
@@ -223,7 +229,7 @@ async def _domain_error(_: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _catalog_error(request: Request, error: Exception) -> JSONResponse:
+async def _store_away(request: Request, error: Exception) -> JSONResponse:
     """The reason names servers, users and statements: it is for the log."""
     logger.error("%s %r failed: %s", request.method, request.scope["path"], error)
     return problem_response(*described(error))

@@ -42,7 +42,11 @@ async def alive(state: AppState) -> Health:
 def ready(state: AppState) -> Health:
     """200 when the database answers and the encoder answers, and every
     indexed collection can be searched.
+
+    503 from the signal to stop on, while requests are still answered.
     """
+    if state["drain"].has_begun:
+        raise NotReady("the server is stopping")
     require_current(state["database"])
     if lost := state["embedders"].lost:
         raise NotReady(f"the encoder's device is lost: {lost}")

@@ -1,13 +1,41 @@
-"""Prometheus metrics, one registry an application."""
+"""Prometheus metrics: a registry for each process."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+)
 
+from app.build import VERSION
+from app.observing.metrics import HttpMetrics
 from models.batching.metrics import CacheMetrics, EncodeMetrics
 
 
+def process_registry() -> CollectorRegistry:
+    """What every process tells: its edition, its memory, its time, its open files."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry)
+    build = Gauge("noongil_build_info", "1, of the edition", ["version"], registry=registry)
+    build.labels(VERSION).set(1)
+    return registry
+
+
+def rejected_pictures(registry: CollectorRegistry) -> Counter:
+    return Counter(
+        "noongil_rejected_total", "Pictures refused, by reason", ["reason"], registry=registry
+    )
+
+
 class Metrics:
+    """Of a server."""
+
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = process_registry()
+        self.http = HttpMetrics(self.registry)
         self.search_seconds = Histogram(
             "noongil_search_seconds",
             "Time to answer a search, encoding included",
@@ -47,9 +75,4 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self.rejected = Counter(
-            "noongil_rejected_total",
-            "Pictures refused, by reason",
-            ["reason"],
-            registry=self.registry,
-        )
+        self.rejected = rejected_pictures(self.registry)

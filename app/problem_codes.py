@@ -82,6 +82,9 @@ CODES: Mapping[str, Code] = {
     "version_damaged": Code(
         HTTPStatus.SERVICE_UNAVAILABLE, "The version's files are not what was written."
     ),
+    "index_away": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Milvus, which holds the index, does not answer just now."
+    ),
     "storage_failed": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The disk takes no file just now."),
     "lease_lost": Code(
         HTTPStatus.SERVICE_UNAVAILABLE, "Another process may have taken over: ask again."

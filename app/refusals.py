@@ -82,6 +82,7 @@ class ProblemDetails(BaseModel):
                     "status": 404,
                     "code": "unknown_collection",
                     "detail": "there is no collection '신발'",
+                    "request_id": "5f2b1c0d9a8e7f64",
                 }
             ]
         },
@@ -97,6 +98,8 @@ class ProblemDetails(BaseModel):
     """What went wrong, for programs: a code never changes its meaning."""
     detail: str
     """What went wrong, for people."""
+    request_id: str
+    """What the server's log calls the request; the header X-Request-Id says the same."""
     errors: list[FieldProblem] = []
     """The fields that are wrong, at most 20."""
     job_id: str | None = None

@@ -2,20 +2,24 @@
 
 import logging
 import os
+import signal
 import socket
 from contextlib import closing
-from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
+from app import logs
 from app.auth import service as keys
 from app.config import Settings
-from app.connections.protocol import HttpConnection
+from app.connections.protocol import GRACE_SECONDS, HttpConnection
 from app.console import console
 from app.embedders import encoder_options
-from app.errors import Problem
+from app.listening import CannotServe, is_loopback, require_free
 from app.main import create_app
+from app.observing import tracing
 from indexer.catalog.db import Database, require_current
 from models.batching.memory import settle_memory
 from models.registry import shared_encoder
@@ -23,19 +27,26 @@ from models.worker.link import require_worker_url
 
 logger = logging.getLogger(__name__)
 
+SERVICE = "noongil-api"
 
-class CannotServe(Problem):
-    """The server may not or cannot listen where it was told to."""
+_START_SECONDS = 60
+"""A process of several that is silent for so long is replaced. It says nothing while it imports
+PyTorch: with uvicorn's own 5 s, none was seen to come up on a machine under load.
+"""
+
+_AFTER_GRACE_SECONDS = 5
+"""For what is cut off to notice; then its task is cancelled, whatever it waits for."""
 
 
 def run(settings: Settings, workers: int = 1) -> None:
-    """Serve until interrupted. Raises CannotServe, CatalogError, ModelError."""
+    """Serve until interrupted. Raises CannotServe, CannotTrace, CatalogError, ModelError."""
     if settings.auth == "off" and not settings.allow_open and not is_loopback(settings.host):
         raise CannotServe(
             f"refusing to listen on {settings.host} with authentication off: anyone who "
             "reaches it could read and delete. Set NOONGIL_ALLOW_OPEN=true to do it anyway"
         )
     require_free(settings.host, settings.port)
+    tracing.configure(settings, SERVICE)
     if settings.encoder_url:
         require_worker_url(settings.encoder_url)
     # What would fail within uvicorn, as a traceback, fails here as a line.
@@ -53,7 +64,17 @@ def run(settings: Settings, workers: int = 1) -> None:
         return
     # The processes read their settings from the environment, as this one did.
     os.environ["NOONGIL_HOST"] = settings.host
-    uvicorn.run("app.main:create_app", factory=True, workers=workers, **options(settings))
+    how = {"factory": True, "workers": workers, **options(settings)}
+    config = uvicorn.Config("app.server:process_app", **how)
+    Processes(config, [config.bind_socket()]).run()
+
+
+def process_app() -> FastAPI:
+    """Of one process of several."""
+    settings = Settings()
+    logs.configure(settings)
+    tracing.configure(settings, SERVICE)
+    return create_app(settings)
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -64,19 +85,14 @@ def options(settings: Settings) -> dict[str, Any]:
         "http": HttpConnection,
         "ws": "none",
         "log_level": settings.log_level,
-        "access_log": settings.log_level == "debug",
+        "log_config": None,  # its lines go where all lines go
+        "access_log": False,  # it would write queries
+        # What is bound to a request's context stays there: a connection that reads on in the
+        # middle of one would pass it to the next.
+        "reset_contextvars": True,
+        "timeout_worker_healthcheck": _START_SECONDS,
+        "timeout_graceful_shutdown": round(GRACE_SECONDS) + _AFTER_GRACE_SECONDS,
     }
-
-
-def require_free(host: str, port: int) -> None:
-    """Say that the port is taken before minutes go into an index. Raises CannotServe."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 class _Announcing(uvicorn.Server):
@@ -91,8 +107,16 @@ class _Announcing(uvicorn.Server):
             console.print(f"\nNoongil is ready: [bold]http://{shown}:{port}[/bold]\n")
 
 
-def is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+class Processes(Multiprocess):
+    """Serve the same address. A second signal, which uvicorn notes and forgets, ends them where
+    they stand.
+    """
+
+    def terminate_all(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._end_all())
+        super().terminate_all()
+
+    def _end_all(self) -> None:
+        for each in self.processes:
+            each.process.kill()

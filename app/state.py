@@ -25,6 +25,7 @@ from app.serving.measuring import Measuring
 from app.suggest.suggestions import Suggestions
 from indexer.catalog.db import Database, require_current
 from indexer.pictures.decode import DecodeLimits
+from models.worker.drain import Drain
 
 
 class State(TypedDict):
@@ -38,6 +39,7 @@ class State(TypedDict):
     writer: ImageWriter
     metrics: Metrics
     queue: JobQueue
+    drain: Drain
     guard: Guard | None
     """None where every caller may do everything."""
 
@@ -81,6 +83,7 @@ async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterat
                 writer=ImageWriter(database, intake, serving),
                 metrics=metrics,
                 queue=queue,
+                drain=Drain(settings.drain_seconds),
                 guard=guard,
             )
     finally:
@@ -91,13 +94,6 @@ async def open_state(settings: Settings, *, follow: bool = False) -> AsyncIterat
         await embedders.close()
         queue.close()
         database.close()
-
-
-def open_catalog(settings: Settings) -> Database:
-    """Reached, and at the revision that this program needs. Raises CatalogError."""
-    database = Database(settings.database_url)
-    require_current(database)
-    return database
 
 
 def _state(request: Request) -> State:

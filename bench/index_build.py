@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from bench.index_data import Dataset, load
 from bench.index_memory import PeakMemory, in_fresh_process, watched
-from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
+from indexer.building.build import build_version
 from indexer.building.index_spec import IndexFamily, IndexSpec, choose_spec
+from indexer.building.places import CHUNK, BuildInput, BuildOptions
 from indexer.layout import CollectionFolder
 from indexer.versions.manifest import INDEX, Manifest, read_manifest
 

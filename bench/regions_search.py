@@ -20,9 +20,10 @@ from rich.table import Table
 
 from bench.index_timing import singly
 from indexer.backends.opening import open_version
-from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
+from indexer.building.build import build_version
 from indexer.building.ground_truth import K, exact_neighbours
 from indexer.building.index_spec import IndexFamily
+from indexer.building.places import CHUNK, BuildInput, BuildOptions
 from indexer.layout import CollectionFolder
 from models.regions.schemes import split
 from models.types import Embeddings

@@ -4,27 +4,27 @@ since it was made.
 
 from collections.abc import Callable
 
+from indexer.backends.opening import require_servable
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection, IndexVersion
 from indexer.embedding.known import read_embedded
 from indexer.errors import CollectionMixed
 from indexer.versions.publish import announced, missing_of, switch_to
-from indexer.versions.verified import read_verified
 from indexer.writing import Writing
 from models.encoder_pool import pool_of
 from models.types import Encoder
 
 
 def activate(work: Writing, name: str, encoder_of: Callable[[str], Encoder]) -> None:
-    """Raises UnknownVersion; VersionDamaged before anything is switched; LeaseLost, ModelError,
-    CollectionMixed.
+    """Raises UnknownVersion; VersionDamaged, IndexAway before anything is switched; LeaseLost,
+    ModelError, CollectionMixed.
     """
     with work.database.read() as session:
         owner = session.get_one(Collection, work.collection_id)
         version = repository.version(session, owner, name)
         is_ready = not missing_of(session, version)
-    read_verified(work.folder.version(name))
+    require_servable(work.folder.version(name), version.count, work.options.build.milvus)
     with announced(work, version):
         if not (is_ready and switch_to(work, version, None)):
             _embed_and_switch(work, version, encoder_of)

@@ -12,8 +12,10 @@ IndexerError
 ├── EncoderChanged     the collection has another encoder than an embedding was made for
 ├── CollectionMixed    images of two encoders, or damaged ones, cannot go into one index
 ├── BuildFailed        FAISS could not build the index: a full disk, for one
+├── IndexAway          Milvus, which holds the vectors, does not answer
 ├── RecallTooLow       an index misses the recall that its collection asks for
 ├── VersionDamaged     a version's files are not what its manifest says
+├── ClusterFailed      the cluster that embeds cannot be reached, or gave a batch up
 ├── BadFilter          a filter cannot be read, or does not fit the collection's fields
 └── EvaluationError    a labelled folder is not labelled as it should be
 """
@@ -118,6 +120,10 @@ class BuildFailed(IndexerError):
     """FAISS could not build the index: a full disk, for one."""
 
 
+class IndexAway(IndexerError):
+    """Milvus, which holds the vectors, does not answer, or not as it should."""
+
+
 class RecallTooLow(IndexerError):
     """An index misses the recall that its collection asks for: it is not published."""
 
@@ -131,6 +137,10 @@ class RecallTooLow(IndexerError):
 
 class VersionDamaged(IndexerError):
     """A version's files are not what its manifest says."""
+
+
+class ClusterFailed(IndexerError):
+    """The cluster that embeds cannot be reached, has too little, or gave a batch up."""
 
 
 class BadFilter(IndexerError):

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from indexer.building.build import build_version
+from indexer.backends.opening import require_servable
+from indexer.building.build import build_version, place_for, require_possible
 from indexer.building.build_input import IndexAims, build_input, count_indexable
 from indexer.building.calibrate import shortfall
-from indexer.building.index_spec import choose_spec
 from indexer.catalog import repository
 from indexer.catalog.tables import Collection, IndexVersion
 from indexer.embedding.fold import fold
 from indexer.embedding.known import Embedded, Known, read_embedded
 from indexer.embedding.run import EmbedRun, EmbedSummary
-from indexer.errors import SourceError, VersionDamaged
-from indexer.layout import CollectionFolder
+from indexer.errors import IndexAway, SourceError, VersionDamaged
+from indexer.live.absorb import absorb, can_absorb
 from indexer.sources.base import ImageSource
 from indexer.versions.garbage import collect_garbage
 from indexer.versions.manifest import read_manifest
 from indexer.versions.publish import add_version, switch_to
-from indexer.versions.verified import read_verified
 from indexer.writing import Writing
 from models.encoder_pool import EncoderPool
 from models.types import Encoder
@@ -54,7 +53,9 @@ class IndexingRun:
     aims: IndexAims
 
     def run(self, sources: Sequence[ImageSource], *, sole_source: bool) -> IndexSummary:
+        """Without sources, what changed is absorbed into the active version where that takes it."""
         work, fingerprint = self.work, self.encoder.spec.fingerprint
+        require_possible(work.options.build, self.encoder.spec.regions)
         collect_garbage(work)
         embedded = read_embedded(
             work.database, work.collection_id, work.folder, fingerprint, work.progress
@@ -67,6 +68,9 @@ class IndexingRun:
         # What was written meanwhile, too; what is written from now on is in the delta.
         change_number = self._change_number()
         images.embedded += missing.embed(work.progress)
+        if not sources and self._is_absorbed(embedded):
+            self._adopt(None)
+            return self._summary(images, published=True)
         version = self._version(embedded, images.lost, change_number)
         self._adopt(version)
         if version is not None:
@@ -101,9 +105,29 @@ class IndexingRun:
             owner = session.get_one(Collection, work.collection_id)
             newest = next(iter(repository.versions(session, owner.id)), None)
             nothing_new = not lost and self._is_current(session, owner, newest, embedded)
-            if nothing_new and _is_servable(owner, work.folder) and self._is_as_asked(newest):
+            if nothing_new and _is_servable(owner, work) and self._is_as_asked(newest):
                 return newest if newest and newest.id == owner.next_version_id else None
         return self._build(embedded, lost, change_number)
+
+    def _is_absorbed(self, embedded: Embedded) -> bool:
+        """Whether the active version holds by now what changed beside it, and all that waited."""
+        work = self.work
+        with work.database.read() as session:
+            owner = session.get_one(Collection, work.collection_id)
+            newest = next(iter(repository.versions(session, owner.id)), None)
+            if newest is None or not can_absorb(work, owner, newest):
+                return False
+            if not (_is_servable(owner, work) and self._is_as_asked(newest)):
+                return False
+        if newest.encoder_fingerprint != embedded.fingerprint:
+            return False
+        fold(embedded, work.folder, work.lease)
+        if not absorb(work, newest):
+            return False
+        with work.database.read() as session:
+            absorbed = session.get_one(IndexVersion, newest.id)
+            until = absorbed.change_number
+            return absorbed.count >= count_indexable(session, embedded, until)
 
     def _build(self, embedded: Embedded, lost: Sequence[int], change_number: int) -> IndexVersion:
         """`change_number`: all that changed until then, and can be embedded, is embedded."""
@@ -153,12 +177,12 @@ class IndexingRun:
         except VersionDamaged as error:
             logger.warning("building anew: %s", error)
             return False
-        bytes_per_vector = self.work.options.build.bytes_per_vector
+        place = place_for(self.work.folder, newest.name, self.work.options.build)
         vectors = manifest.regions * manifest.count
-        spec = choose_spec(vectors, manifest.dim, self.aims.family, bytes_per_vector)
+        factory = place.factory(vectors, manifest.dim, self.aims.family)
         missed = manifest.calibration and shortfall(manifest.calibration, self.aims.recall)
         has_columns = manifest.fields is not None
-        return manifest.factory == spec.factory and not missed and has_columns
+        return manifest.factory == factory and not missed and has_columns
 
     def _adopt(self, version: IndexVersion | None) -> None:
         with self.work.database.write() as session:
@@ -181,13 +205,19 @@ class IndexingRun:
             )
 
 
-def _is_servable(owner: Collection, folder: CollectionFolder) -> bool:
-    """Whether the active version's files are what they should be; also where there is none."""
+def _is_servable(owner: Collection, work: Writing) -> bool:
+    """Whether the active version is what it should be; also where there is none. Raises IndexAway:
+    what Milvus does not show just now is not to be built anew.
+    """
     if owner.active_version is None:
         return True
+    milvus = work.options.build.milvus
     try:
-        read_verified(folder.version(owner.active_version.name))
-    except VersionDamaged as error:
+        folder = work.folder.version(owner.active_version.name)
+        require_servable(folder, owner.active_version.count, milvus)
+    except (VersionDamaged, IndexAway) as error:
+        if isinstance(error, IndexAway) and milvus is not None:
+            raise
         logger.warning("building anew: %s", error)
         return False
     return True

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.building.build import BuildOptions
+from indexer.building.places import BuildOptions
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.embedding.known import Embedded

@@ -117,7 +117,7 @@ def pool_of(
 def _process(spec: EncoderSpec, options: EncoderOptions) -> _Device:
     spawn = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     executor = ProcessPoolExecutor(1, spawn, initializer=_follow_the_parent)
-    return _Device(executor, partial(_encode_here, spec, options))
+    return _Device(executor, partial(encode_here, spec, options))
 
 
 def _encode(encoder: Encoder, pixels: Sequence[Pixels]) -> Embeddings:
@@ -129,10 +129,11 @@ def _encode(encoder: Encoder, pixels: Sequence[Pixels]) -> Embeddings:
     return embeddings
 
 
-def _encode_here(
-    spec: EncoderSpec, options: EncoderOptions, pixels: Sequence[Pixels]
-) -> Embeddings:
-    """In a process of its own."""
+def encode_here(spec: EncoderSpec, options: EncoderOptions, pixels: Sequence[Pixels]) -> Embeddings:
+    """Shape (len(pixels), row_dim), by the process's own encoder, which is loaded when it is first
+    asked. Raises as what EncoderPool.submit gives; ModelUnavailable also where this process finds
+    another edition of the model.
+    """
     encoder = shared_encoder(spec.id, options)
     if encoder.spec.fingerprint != spec.fingerprint:
         raise ModelUnavailable(f"{spec.id} is another edition on {options.device}")

@@ -11,7 +11,7 @@ from models.model_cards import is_non_commercial
 from models.regions.encoder import RegionEncoder
 from models.regions.schemes import split
 from models.templates import with_templates
-from models.types import Encoder
+from models.types import LoadedEncoder
 
 _SCHEMES = {
     "starter": "models.encoders.starter.encoder",
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _DEFAULTS = EncoderOptions()
 
 
-def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
+def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> LoadedEncoder:
     """The encoder that `spec` names, loaded and ready.
 
     Raises UnknownModel for a spec that names none, ModelUnavailable where its
@@ -39,7 +39,7 @@ def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
     if module is None:
         known = ", ".join(sorted(_SCHEMES))
         raise UnknownModel(f"unknown model {spec!r}; known schemes: {known}")
-    load: Callable[[str, EncoderOptions], Encoder] = import_module(module).load
+    load: Callable[[str, EncoderOptions], LoadedEncoder] = import_module(module).load
     encoder = load(name, options)
     if is_non_commercial(encoder.spec.licence):
         _log.warning("%s is licensed %s: no commercial use", spec, encoder.spec.licence)
@@ -47,6 +47,6 @@ def load_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
 
 
 @cache
-def shared_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> Encoder:
+def shared_encoder(spec: str, options: EncoderOptions = _DEFAULTS) -> LoadedEncoder:
     """`load_encoder`, once per process: encoders are safe to share between threads."""
     return load_encoder(spec, options)

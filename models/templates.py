@@ -21,7 +21,7 @@ from PIL import Image
 from models.errors import EncodingFailed
 from models.language import Language, language_of
 from models.model_cards import card_of
-from models.types import Embeddings, Encoder, EncoderSpec, Pixels, Tokens
+from models.types import Embeddings, EncoderSpec, LoadedEncoder, Pixels, Tokens, ToPixels
 
 Choice = Literal["auto", "on", "off"]
 
@@ -34,7 +34,7 @@ None of the Korean ones has a particle, whose form would depend on the text's la
 """
 
 
-def with_templates(encoder: Encoder, choice: str) -> Encoder:
+def with_templates(encoder: LoadedEncoder, choice: str) -> LoadedEncoder:
     """`auto`: for the languages in which the model's card says that they help; `on`: for
     both; `off`, or where there are none: the encoder as it is.
     """
@@ -45,11 +45,11 @@ def with_templates(encoder: Encoder, choice: str) -> Encoder:
 
 
 class TemplatedEncoder:
-    """See `models.types.Encoder`. A text's tokens are those of its prompts, one after the other,
-    behind their number and their lengths.
+    """See `models.types.LoadedEncoder`. A text's tokens are those of its prompts, one after the
+    other, behind their number and their lengths.
     """
 
-    def __init__(self, inner: Encoder, languages: Collection[Language]) -> None:
+    def __init__(self, inner: LoadedEncoder, languages: Collection[Language]) -> None:
         self._inner = inner
         self._templates = {name: TEMPLATES[name] for name in sorted(languages)}
         self._most = max(map(len, self._templates.values()))
@@ -87,6 +87,10 @@ class TemplatedEncoder:
 
     def to_pixels(self, image: Image.Image) -> Pixels:
         return self._inner.to_pixels(image)
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        return self._inner.portable_pixels
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         return self._inner.encode_pixels(batch)

@@ -1,6 +1,6 @@
 """The types that every encoder, and everything that uses one, agrees on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,8 @@ Tokens = NDArray[np.int32]
 
 Pixels = NDArray[np.uint8]
 """A picture on its way to its tower: shape (height, width, 3), RGB."""
+
+ToPixels = Callable[[Image.Image], Pixels]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,17 @@ class Encoder(Protocol):
         """Do once what the first batches would otherwise wait for.
 
         Batches will hold at most so many texts and, padding included, so many tokens.
+        """
+        ...
+
+
+class LoadedEncoder(Encoder, Protocol):
+    """As the registry gives it."""
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        """As `to_pixels`, in the fewest bytes. It can be pickled and holds none of the weights: for
+        processes that do not encode.
         """
         ...
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from PIL import Image
 from sqlalchemy import create_engine, make_url, text
 
@@ -18,11 +21,21 @@ from indexer.embedding.run import EmbedOptions
 from indexer.indexing import Indexing
 from indexer.pictures.decode import DecodeLimits
 from indexer.writing import IndexingOptions
-from models import registry
+from models import registry, tracing
 from tests.tiny_encoder import TinyEncoder
 
 _TEMPLATE = "noongil_template"
 _names = count()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: a third of the time tests wait for processes that they started."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes that have nothing left to do take over the end of another's list."""
+    items.sort(key=lambda item: item.get_closest_marker("undivided") is None)
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +105,16 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+    """Those that this process has ended, as traces are on in the test."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("tests"))
+    yield exporter
+    provider.shutdown()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 
 from models.config import EncoderOptions
 from models.errors import InvalidInput, UnknownModel
-from models.types import Embeddings, EncoderSpec, Pixels, Tokens
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens, ToPixels
 
 _SIDE = 8
 _COLOURS = {"빨강": "red", "초록": "green", "파랑": "blue"}
@@ -42,7 +42,11 @@ class TinyEncoder:
         return np.stack([self._text("".join(map(chr, tokens))) for tokens in batch])
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+        return _thumbnail(image)
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        return _thumbnail
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         self.images_encoded += len(batch)
@@ -64,6 +68,10 @@ def load(name: str, _: EncoderOptions) -> TinyEncoder:
     if name not in {"", "2"}:
         raise UnknownModel(f"unknown model 'tiny:{name}'")
     return TinyEncoder(name or "1")
+
+
+def _thumbnail(image: Image.Image) -> Pixels:
+    return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
 
 
 def _features(batch: Sequence[Pixels]) -> Embeddings:

@@ -6,6 +6,8 @@ from typing import Any, cast
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.cors import CORSMiddleware
 
+from app.observing import request_ids
+
 
 def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
     """To be called last: whatever the rest of the application answers has to carry the headers.
@@ -17,8 +19,8 @@ def allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
     options: dict[str, Any] = {
         "allow_origins": origins,
         "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-        "allow_headers": ["Authorization", "Content-Type"],
-        "expose_headers": ["Location", "Retry-After"],
+        "allow_headers": ["Authorization", "Content-Type", request_ids.HEADER],
+        "expose_headers": ["Location", "Retry-After", request_ids.HEADER],
     }
     app.add_middleware(CORSMiddleware, **options)
     answer = cast(

@@ -27,14 +27,14 @@ class Guard:
         self._refused = refused
         self._rate_limits = RateLimits()
 
-    async def admit(self, headers: Headers, needed: Scope) -> None:
-        """Return where the request may go on.
+    async def admit(self, headers: Headers, needed: Scope) -> Key | None:
+        """Return where the request may go on, with its key; None where none is asked for.
 
         Raises Unauthorized, Forbidden, RateLimited; CatalogError and SQLAlchemyError where its
         key is new to this process and the database is away.
         """
         if needed is Scope.OPEN:
-            return
+            return None
         try:
             key = await self._key_of(headers)
             _require(key, needed)
@@ -42,6 +42,7 @@ class Guard:
         except (Unauthorized, Forbidden, RateLimited) as refusal:
             self._refused.labels(refusal.code).inc()
             raise
+        return key
 
     async def _key_of(self, headers: Headers) -> Key:
         shown = [value for name, value in headers if name == b"authorization" and value]

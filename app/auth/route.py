@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.auth.guard import Guard
 from app.auth.scopes import scope_of
+from app.observing.exchange import exchange_of
 
 
 class GuardedRoute(APIRoute):
@@ -17,9 +18,15 @@ class GuardedRoute(APIRoute):
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        if exchange is not None:
+            exchange.route = self.path_format
+            exchange.collection = scope["path_params"].get("collection")
         guard: Guard | None = scope["state"]["guard"]
         if guard is not None:
-            await guard.admit(scope["headers"], scope_of(self.endpoint))
+            key = await guard.admit(scope["headers"], scope_of(self.endpoint))
+            if exchange is not None and key is not None:
+                exchange.key_id = key.id
         await super().handle(scope, receive, send)
 
 

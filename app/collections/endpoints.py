@@ -49,7 +49,13 @@ def show(state: AppState, collection: CollectionInPath) -> ServedCollection:
 def delete(state: AppState, collection: CollectionInPath) -> None:
     """With its images, versions and files. It cannot be undone."""
     settings = state["settings"]
-    service.delete(state["database"], settings.data_dir, collection, settings.lease_seconds)
+    service.delete(
+        state["database"],
+        settings.data_dir,
+        collection,
+        settings.lease_seconds,
+        settings.milvus_options(),
+    )
     state["serving"].look()
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.collections.schemas import CollectionView, NewCollection
+from indexer.backends.milvus.connection import MilvusOptions, connect
+from indexer.backends.milvus.versions import forget
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection
@@ -52,8 +54,15 @@ def create(
         raise CollectionExists(new.name) from error
 
 
-def delete(database: Database, data_dir: Path, name: str, lease_seconds: float) -> None:
-    """The rows first: what a crash leaves of the files belongs to no collection.
+def delete(
+    database: Database,
+    data_dir: Path,
+    name: str,
+    lease_seconds: float,
+    milvus: MilvusOptions | None = None,
+) -> None:
+    """The rows first: what a crash leaves of the files belongs to no collection. What Milvus holds
+    goes with them, if it answers.
 
     Raises UnknownCollection, CollectionBusy.
     """
@@ -64,6 +73,8 @@ def delete(database: Database, data_dir: Path, name: str, lease_seconds: float) 
             lease.guard(session)
             repository.delete_collection(session, owner.id)
         shutil.rmtree(CollectionFolder.of(data_dir, owner).root, onerror=_say_left)
+        if milvus is not None:
+            forget(connect(milvus), owner.folder)
 
 
 def _say_left(_: object, path: str, raised: Any) -> None:

@@ -7,6 +7,7 @@ is enough to hold to bounds.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
@@ -24,12 +25,15 @@ from app.config import Settings
 from app.connections.refusal import Refusal, bad_request
 from app.connections.slow_body import SlowBody
 from app.connections.transport import ClosedByProtocol
+from models.worker.drain import Drain
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEADERS = 100
 
-DRAIN_SECONDS = 20.0
-"""What is still being answered so long after the server was told to stop is cut off."""
+GRACE_SECONDS = 20.0
+"""What is still being answered so long after the server stopped listening is cut off."""
 
 STOPPING = "noongil.stopping"
 """In the scope of a request that is being answered when the server is told to stop: an answer
@@ -54,6 +58,7 @@ class HttpConnection(HttpToolsProtocol):
         settings: Settings = app_state["settings"]
         self._patience = settings.receive_timeout_seconds
         self._min_pace = settings.receive_min_bytes_per_second
+        self._drain: Drain | None = app_state.get("drain")
         self._application = cast("ASGIApp", self.app)
         self.app = cast("ASGI3Application", self._answer)
         self._inner: asyncio.Transport
@@ -94,7 +99,7 @@ class HttpConnection(HttpToolsProtocol):
             super().shutdown()
             if self._answering is not None:
                 self._answering.scope[STOPPING] = True  # type: ignore[literal-required]
-            self.loop.call_later(DRAIN_SECONDS, self._inner.abort)
+            self.loop.call_later(GRACE_SECONDS, self._inner.abort)
 
     def _close(self) -> None:
         """At once, if the client has said all. One that is still sending would be reset, and might
@@ -216,6 +221,7 @@ class HttpConnection(HttpToolsProtocol):
         has_begun = self._answering is not None and self._answering.response_started
         self._abandon()
         if not has_begun:
+            logger.info("refused: %s", refusal, extra={"request_id": refusal.request_id})
             self._inner.write(refusal.to_bytes(self.server_state.default_headers))
         self._close()
 
@@ -231,6 +237,8 @@ class HttpConnection(HttpToolsProtocol):
         if cycle.disconnected:
             return
         self._task = asyncio.current_task()
+        if self._drain is not None and self._drain.has_begun and not self.pipeline:
+            cycle.keep_alive = False  # or the client's next request might meet the end
         if cycle.more_body:
             receive = SlowBody(receive, self._patience, self._min_pace).receive
         try:

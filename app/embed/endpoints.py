@@ -22,6 +22,7 @@ _CODES = (
     "invalid_input",
     "image_rejected",
     "unknown_model",
+    "index_away",
     *ENCODER_CODES,
 )
 

@@ -10,6 +10,8 @@ import time
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from opentelemetry.trace import INVALID_SPAN, Span
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.jobs import repository
@@ -17,6 +19,7 @@ from app.jobs.stop import Stop
 from app.jobs.tables import Job
 from indexer.catalog.db import Database
 from indexer.errors import RejectReason
+from models.tracing import began
 
 logger = logging.getLogger(__name__)
 
@@ -49,15 +52,21 @@ class Told(NamedTuple):
 class JobProgress:
     """A Progress that stops the run where the job is not to be done (any more), or not here."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, rejected: Counter | None = None) -> None:
+        """`rejected`: counts pictures, by reason."""
         self._stop = stop
+        self._rejected = rejected
         self._stages: dict[str | None, Told] = {}
         self.told = Told()
+        self._span: Span = INVALID_SPAN
+        """Of the stage."""
         self.is_cancelled = False
         self.is_taken_over = False
 
     def start(self, stage: str, total: int | None) -> None:
         """A stage that comes again, as with each source, goes on counting."""
+        self.end()
+        self._span = began(stage)
         self._stages[self.told.stage] = self.told
         before = self._stages.get(stage, Told(stage, 0, 0))
         if before.total is None or total is None:
@@ -66,12 +75,18 @@ class JobProgress:
             self.told = Told(stage, before.done, before.total + total)
         self._require_wanted()
 
+    def end(self) -> None:
+        """Of the stage, as traces show it."""
+        self._span.end()
+        self._span = INVALID_SPAN
+
     def advance(self, steps: int = 1) -> None:
         self.told = self.told._replace(done=self.told.done + steps)
         self._require_wanted()
 
     def reject(self, reason: RejectReason) -> None:
-        pass  # the result counts them
+        if self._rejected is not None:
+            self._rejected.labels(reason).inc()
 
     def _require_wanted(self) -> None:
         """Raises Stopped."""

@@ -5,10 +5,11 @@ What a worker writes it writes as the owner: of one that was taken for dead, not
 
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, Select, delete, exists, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.jobs.errors import JobFinished, UnknownJob
 from app.jobs.schemas import UNFINISHED, JobKind, JobState
@@ -65,6 +66,16 @@ def in_state(session: Session, state: JobState) -> Sequence[Job]:
 
 def unfinished(session: Session) -> Sequence[NamedJob]:
     return session.execute(_named().where(Job.state.in_(UNFINISHED))).all()
+
+
+def failed_last(session: Session, since: datetime) -> Sequence[NamedJob]:
+    """That failed and were asked for after `since`, and nothing of their collection after them."""
+    later = aliased(Job)
+    is_newest = ~exists().where(
+        later.collection_id == Job.collection_id, later.created_at > Job.created_at
+    )
+    failed = _named().where(Job.created_at > since, Job.state == JobState.FAILED, is_newest)
+    return session.execute(failed).all()
 
 
 def unfinished_of(session: Session, collection_id: int) -> Job | None:

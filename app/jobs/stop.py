@@ -13,7 +13,9 @@ class Stop:
     def __init__(self) -> None:
         self.is_set = False
         self.exit_code = 0
-        """What a shell gives a process that the signal ended."""
+        """Of a process that was asked to end, and did; after Ctrl-C what a shell gives it, so that
+        a script ends too.
+        """
 
     def at_signals(self) -> None:
         """SIGTERM and SIGINT; a second of them ends the process where it stands."""
@@ -24,7 +26,9 @@ class Stop:
         threading.Thread(target=self._read_stdin, name="stdin", daemon=True).start()
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        self.exit_code, self.is_set = 128 + number, True
+        self.is_set = True
+        if number == signal.SIGINT:
+            self.exit_code = 128 + number
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
 

@@ -20,6 +20,8 @@ from indexer.errors import CollectionBusy, IndexerError, LeaseLost
 from indexer.indexing_run import IndexSummary
 from indexer.sources import source_of
 from indexer.sources.base import ImageSource
+from models.batching.measured import MeasuredEncoder
+from models.batching.metrics import EncodeMetrics
 from models.encoder_pool import pool_of
 from models.errors import DeviceLost, ModelError
 from models.regions.schemes import changed
@@ -51,8 +53,9 @@ Outcome = Ended | PutOff | None
 
 
 class Work:
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, encoding: EncodeMetrics) -> None:
         self._settings = settings
+        self._encoding = encoding
         self._database = database
         self._indexing = open_indexing(settings, database)
 
@@ -85,7 +88,7 @@ class Work:
     ) -> dict[str, Any]:
         options = encoder_options(self._settings)
         model = changed(self._model_of(collection), request.model, request.regions)
-        encoder = shared_encoder(model, options)
+        encoder = MeasuredEncoder(shared_encoder(model, options), self._encoding)
         with pool_of(encoder, self._settings.index_devices, options) as pool:
             summary = self._indexing.reindex(
                 collection,

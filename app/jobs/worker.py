@@ -13,18 +13,24 @@ from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.catalog import open_catalog
 from app.config import Settings
 from app.jobs import repository
+from app.jobs.metrics import WorkerMetrics
 from app.jobs.progress import Heartbeat, JobProgress
+from app.jobs.pulse import Pulse
 from app.jobs.queue import JobQueue, QueueAway
 from app.jobs.schemas import JobState
+from app.jobs.status import Status, told
 from app.jobs.stop import Stop
 from app.jobs.sweep import sweep
 from app.jobs.tables import Job
 from app.jobs.work import Ended, Outcome, PutOff, Work
-from app.state import open_catalog
+from app.logs import marked
+from app.observing import tracing
 from indexer.catalog.db import Database
 from indexer.lease import process_id
+from models.tracing import span
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +43,9 @@ _IDLE_SECONDS = 0.2
 def run(settings: Settings, *, while_stdin: bool = False) -> int:
     """Until a signal says so, or, with `while_stdin`, standard input is closed: the exit code.
 
-    Raises CatalogError, DeviceLost.
+    Raises CannotServe, CannotTrace, CatalogError, DeviceLost.
     """
+    tracing.configure(settings, "noongil-jobs")
     os.nice(_NICENESS)
     stop = Stop()
     stop.at_signals()
@@ -46,10 +53,14 @@ def run(settings: Settings, *, while_stdin: bool = False) -> int:
         stop.at_end_of_stdin()
     database, queue = open_catalog(settings), JobQueue(settings)
     try:
-        Worker(settings, database, queue, stop).run()
+        worker = Worker(settings, database, queue, stop)
+        status = Status(database, worker.pulse, worker.metrics.registry)
+        with told(status, settings.jobs_host, settings.jobs_port):
+            worker.run()
     finally:
         queue.close()
         database.close()
+        tracing.flush()
     return stop.exit_code
 
 
@@ -59,8 +70,10 @@ class Worker:
         self._database = database
         self._queue = queue
         self._stop = stop
-        self._work = Work(settings, database)
         self._owner = process_id()
+        self.pulse = Pulse()
+        self.metrics = WorkerMetrics(database)
+        self._work = Work(settings, database, self.metrics.encoding)
 
     def run(self) -> None:
         """Until told to stop. Raises DeviceLost."""
@@ -83,19 +96,30 @@ class Worker:
         if claimed is None:
             return
         job, collection = claimed
+        with marked(job_id=job.id), span("job", kind=job.kind, collection=collection):
+            self._do(job, collection)
+
+    def _do(self, job: Job, collection: str) -> None:
         logger.info("job %s: %s of %s", job.id, job.kind, collection)
-        progress = JobProgress(self._stop)
-        with Heartbeat(self._database, job, progress, self._settings.lease_seconds):
-            outcome = self._work.outcome(job, collection, progress)
+        progress = JobProgress(self._stop, self.metrics.rejected)
+        lease_seconds = self._settings.lease_seconds
+        with self.pulse.at_work(), Heartbeat(self._database, job, progress, lease_seconds):
+            try:
+                outcome = self._work.outcome(job, collection, progress)
+            finally:
+                progress.end()
         self._record(job, outcome)
 
     def _take(self) -> str | None:
         try:
-            return self._queue.take()
+            job_id = self._queue.take()
         except QueueAway as error:
             logger.warning("%s", error)
+            self.pulse.looked(trouble="the queue of jobs cannot be used just now")
             time.sleep(_SWEEP_SECONDS)
             return None
+        self.pulse.looked()
+        return job_id
 
     def _record(self, job: Job, outcome: Outcome) -> None:
         try:

@@ -57,3 +57,14 @@ def unit_vectors(delta: Delta, ids: NDArray[np.int64]) -> NDArray[np.float32]:
     vectors = delta.vectors_of(ids)
     vectors /= np.sqrt(np.vecdot(vectors, vectors))[:, None]
     return vectors
+
+
+def likeness_vectors(delta: Delta, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The same of all (n, dim): what went from Milvus a moment ago is like nothing."""
+    vectors, is_held = delta.held_vectors(ids)
+    vectors /= np.sqrt(np.vecdot(vectors, vectors))[:, None]
+    if is_held.all():
+        return vectors
+    whole = np.zeros((len(ids), delta.dim), np.float32)
+    whole[is_held] = vectors
+    return whole

@@ -29,6 +29,7 @@ _CODES = (
     "cursor_expired",
     "invalid_input",
     "image_rejected",
+    "index_away",
     *ENCODER_CODES,
 )
 

@@ -1,8 +1,11 @@
 """The plain way: the nearest images are the hits."""
 
+from contextlib import AbstractContextManager
+
 from app.search.page import Page, Ranked, RowsOf, Search, hits_of
 from indexer.live.attribute_view import Selection
-from indexer.live.nearest import nearest
+from indexer.live.nearest import Nearest, nearest
+from models.tracing import span
 
 
 def nearest_page(search: Search, rows_of: RowsOf) -> Page:
@@ -34,21 +37,36 @@ class Finder:
         asked = k + len(self._left_out)
         held = self._held
         while held:
-            ranked = self._existing(min(asked, held), rows_of)
-            if len(ranked) >= k or asked >= held:
+            wide = min(asked, held)
+            with self._span(k, wide):
+                near = self._nearest(wide)
+            with span("rows", images=len(near.ids)):
+                ranked = self._existing(near, rows_of)
+            if len(ranked) >= k or len(near.ids) < wide or wide == held:
                 return ranked[:k]
             asked *= 2
         return []
 
     @property
     def _held(self) -> int:
+        """At most so many can be found."""
         if self._among is not None:
             return self._among.count
         return self._delta.count + (self._version.count if self._version else 0)
 
-    def _existing(self, asked: int, rows_of: RowsOf) -> list[Ranked]:
+    def _span(self, k: int, candidates: int) -> AbstractContextManager[object]:
+        version = self._search.collection.segments.version
+        return span(
+            "index.search",
+            k=k,
+            candidates=candidates,
+            filter=self._among is not None,
+            version=version.name if version else "",
+        )
+
+    def _nearest(self, asked: int) -> Nearest:
         search = self._search
-        near = nearest(
+        return nearest(
             self._version,
             self._delta,
             search.query.embedding,
@@ -57,6 +75,8 @@ class Finder:
             search.query.modality,
             self._among,
         )
+
+    def _existing(self, near: Nearest, rows_of: RowsOf) -> list[Ranked]:
         found = near.ids.tolist()
         rows, left_out = rows_of(found), self._left_out
         columns = zip(found, near.cosines.tolist(), near.regions.tolist(), strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.search.cursor import MAX_SHOWN
 from app.search.query_vector import QueryVector
@@ -73,8 +74,9 @@ def hits_of(search: Search, ranked: Sequence[Ranked]) -> list[Hit]:
         if relevance >= floor
     ]
     if "embedding" in search.request.include:
-        for hit, (row, _, _) in zip(hits, ranked, strict=False):
-            hit.embedding = _embedding(search.collection, row.image_id)
+        images = np.array([row.image_id for row, _, _ in ranked[: len(hits)]], np.int64)
+        for hit, embedding in zip(hits, _embeddings(search.collection, images), strict=True):
+            hit.embedding = embedding
     return hits
 
 
@@ -83,9 +85,13 @@ def _box(collection: Snapshot, image: int, region: int) -> Region | None:
     return Region(*scheme.box(image, region)) if scheme else None
 
 
-def _embedding(collection: Snapshot, image: int) -> str | None:
-    vector = collection.segments.delta.vector_of(image)
-    if vector is None:
-        return None
+def _embeddings(collection: Snapshot, images: NDArray[np.int64]) -> list[str | None]:
+    """Of the images (n,), in base64; None for one that is gone."""
+    vectors, is_held = collection.segments.delta.held_vectors(images)
+    held = iter(vectors)
+    return [_encoded(next(held)) if here else None for here in is_held.tolist()]
+
+
+def _encoded(vector: NDArray[np.float32]) -> str:
     unit = vector / np.linalg.norm(vector)
     return base64.b64encode(unit.astype("<f4").tobytes()).decode("ascii")

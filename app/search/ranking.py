@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from app.search.candidates import Candidates, candidates_of, unit_vectors
+from app.search.candidates import Candidates, candidates_of, likeness_vectors, unit_vectors
 from app.search.facets import count_facets
 from app.search.page import Page, RowsOf, Search, hits_of
 from app.search.reranking import Pick, Reranking, Rules
@@ -81,7 +81,7 @@ class _Choice:
         request, segments = self._search.request, self._search.collection.segments
         compared = request.collapse_duplicates or request.diversity > 0
         candidates = self._candidates
-        vectors = unit_vectors(segments.delta, candidates.ids) if compared else None
+        vectors = likeness_vectors(segments.delta, candidates.ids) if compared else None
         rules = Rules(
             request.diversity,
             segments.backgrounds.image,

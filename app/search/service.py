@@ -18,6 +18,7 @@ from app.search.schemas import SearchRequest
 from app.search.understanding import query_of
 from app.serving.snapshot import Snapshot
 from app.state import State
+from models.tracing import span
 
 _AT_ONCE = 100
 """Hits that are put together in 0.1 ms; for more, a thread can be waited for."""
@@ -88,7 +89,8 @@ async def _subject(request: SearchRequest) -> Subject:
 async def _answer(
     state: State, collection: Snapshot, request: SearchRequest, subject: Subject, clock: _Clock
 ) -> Answer:
-    query = _query(request)
+    with span("normalize"):
+        query = _query(request)
     shown = shown_before(request, subject, collection)
     chosen = filter_of(request)
     require_fields(request, chosen, collection.segments.attributes)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from app.serving.listed import Listed
 from app.serving.snapshot import Segments
+from indexer.backends.milvus.connection import MilvusOptions, connect
+from indexer.backends.milvus.opening import seen
 from indexer.catalog.db import Database
 from indexer.layout import CollectionFolder
 from indexer.live.changes import Changes, read_changes
@@ -15,8 +17,15 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeReader:
-    def __init__(self, database: Database, data_dir: Path, max_images: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        data_dir: Path,
+        max_images: int,
+        milvus: MilvusOptions | None = None,
+    ) -> None:
         """`max_images`: of a delta."""
+        self._milvus = milvus
         self._database = database
         self._data_dir = data_dir
         self._max_images = max_images
@@ -45,6 +54,22 @@ class ChangeReader:
             )
         return replace(segments, delta=delta), changes
 
+    def read_absorbed(self, listed: Listed, segments: Segments) -> Segments:
+        """Beside the version in Milvus, which took in changes that need be here no more. Raises
+        VersionDamaged.
+        """
+        version, milvus = segments.version, self._milvus
+        assert version is not None  # noqa: S101 - otherwise it took in nothing
+        assert milvus is not None  # noqa: S101 - or it were not open
+        folder = CollectionFolder(self._data_dir / "collections" / listed.folder)
+        index, columns = seen(
+            connect(milvus), folder.version(version.name), version.manifest, listed.indexed or 0
+        )
+        now = replace(version, index=index, absorbed=listed.absorbed)
+        space = segments.space
+        delta = Delta.empty(space.dim, now.change_number, index, columns, space.regions)
+        return self.catch_up(listed, replace(segments, version=now, delta=delta))[0]
+
     def read_again(self, listed: Listed, segments: Segments) -> Segments:
         """From the version's own number: what had no embedding when it changed may have one now."""
         before = segments.delta
@@ -54,4 +79,4 @@ class ChangeReader:
 
 
 def _first_number(segments: Segments) -> int:
-    return segments.version.manifest.change_number if segments.version else 0
+    return segments.version.change_number if segments.version else 0

@@ -143,6 +143,7 @@ class LiveCollection:
         if self._is_without_index():
             self._set_active(_delta_alone(self.listed))
         self._set_active(self._caught_up(self.active))
+        self._set_active(self._without_absorbed(self.active))
         self.next = self._caught_up(self._still_wanted(self.next))
         if self.next is not None and self._is_switched:
             self._swap(self.next)
@@ -170,6 +171,17 @@ class LiveCollection:
         segments, changes = self._reader.catch_up(self.listed, segments)
         # Before anyone searches what changed: answers that are kept from then on show it.
         self._forget(changes.changed)
+        return segments
+
+    def _without_absorbed(self, segments: Segments | None) -> Segments | None:
+        """Beside the version as it is by now, where it took in what changed."""
+        listed = self.listed
+        version = None if segments is None else segments.version
+        if segments is None or version is None or version.manifest.milvus is None:
+            return segments
+        is_behind = version.change_number < (listed.absorbed or 0)
+        if version.id == listed.active_version_id and is_behind:
+            return self._reader.read_absorbed(listed, segments)
         return segments
 
     def _forget(self, images: frozenset[int] | None) -> None:

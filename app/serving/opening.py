@@ -18,20 +18,26 @@ from app.serving.listed import Listed
 from app.serving.scrub import Scrubber
 from app.serving.snapshot import COSINES, OpenVersion, Segments
 from indexer.backends.base import VectorIndex
+from indexer.backends.milvus.connection import MilvusOptions
+from indexer.backends.milvus.opening import open_in_milvus
 from indexer.backends.opening import open_files
 from indexer.catalog.tables import IndexVersion
-from indexer.errors import VersionDamaged
+from indexer.errors import IndexAway, VersionDamaged
 from indexer.layout import CollectionFolder
 from indexer.live.changes import Space
 from indexer.live.delta import Delta
+from indexer.live.overlay import VersionColumns
 from indexer.versions.attributes import open_columns
+from indexer.versions.manifest import Manifest
 from indexer.versions.verified import read_verified
 from models.errors import EncoderAway
 from models.regions.schemes import split
-from models.types import Embedder
+from models.types import Embedder, Embeddings
 
 logger = logging.getLogger(__name__)
 
+_MILVUS_AWAY = "Milvus, which holds its index, does not answer"
+"""What clients are told: the reason names servers, and is for the log."""
 _RETRY_SECONDS = 30.0
 _WARMING_SEARCHES = 8
 
@@ -61,8 +67,14 @@ class Opener:
     """Blocking throughout; versions are for one thread at a time."""
 
     def __init__(
-        self, data_dir: Path, embedders: Embedders, reader: ChangeReader, scrubber: Scrubber
+        self,
+        data_dir: Path,
+        embedders: Embedders,
+        reader: ChangeReader,
+        scrubber: Scrubber,
+        milvus: MilvusOptions | None = None,
     ) -> None:
+        self._milvus = milvus
         self._data_dir = data_dir
         self._embedders = embedders
         self._reader = reader
@@ -78,6 +90,10 @@ class Opener:
             opened = self._opened(listed, version)
         except EncoderAway as away:
             self.refusals.add(version.id, str(away), until_next_look=True)
+        except IndexAway as away:
+            if self.refusals.why(version.id) != _MILVUS_AWAY:
+                logger.error("cannot open a version of %s: %s", listed.name, away)  # noqa: TRY400
+            self.refusals.add(version.id, _MILVUS_AWAY, until_next_look=True)
         except Exception as error:  # noqa: BLE001 - with one version or encoder; others go on
             self.refusals.add(version.id, str(error))
             logger.error("refusing a version of %s: %s", listed.name, error)  # noqa: TRY400
@@ -85,6 +101,16 @@ class Opener:
             self.refusals.remove(version.id)
             return opened
         return None
+
+    def scrub(self, listed: Listed, opened: Segments) -> None:
+        """Hash it again, behind what is served, if it was opened from memory.
+
+        For what is installed: what is damaged is withdrawn from where it serves.
+        """
+        version = opened.version
+        if version is not None and version.is_remembered:
+            folder = self._folder(listed, version.name)
+            self._scrubber.add(version.id, folder, version.manifest)
 
     def embedder(self, listed: Listed) -> Embedder | None:
         """The encoder of a collection that has no version. None where it is refused."""
@@ -104,26 +130,36 @@ class Opener:
         return None
 
     def _opened(self, listed: Listed, version: IndexVersion) -> Segments:
-        folder = CollectionFolder(self._data_dir / "collections" / listed.folder).version(
-            version.name
-        )
+        folder = self._folder(listed, version.name)
         embedder = self._embedder_of(version.model, version.encoder_fingerprint, version.name)
         manifest, remembered = read_verified(folder)
-        index, columns = open_files(folder, manifest), open_columns(folder, manifest)
+        index, columns = self._stored(folder, manifest, version)
         _warm_up(index, manifest.dim, listed.recall)
         dim, regions = manifest.dim, manifest.regions
+        absorbed = None if manifest.milvus is None else version.change_number
+        opened = OpenVersion(version.id, version.name, manifest, index, absorbed, remembered)
         segments = Segments(
             space=Space(listed.id, version.encoder_fingerprint, dim, regions),
-            version=OpenVersion(version.id, version.name, manifest, index),
-            delta=Delta.empty(dim, manifest.change_number, index, columns, regions),
+            version=opened,
+            delta=Delta.empty(dim, opened.change_number, index, columns, regions),
             embedder=embedder,
             backgrounds=manifest.backgrounds or COSINES,
             regions=split(version.model)[1],
         )
-        segments, _ = self._reader.catch_up(listed, segments)
-        if remembered:
-            self._scrubber.add(version.id, folder, manifest)
-        return segments
+        return self._reader.catch_up(listed, segments)[0]
+
+    def _folder(self, listed: Listed, version: str) -> Path:
+        return CollectionFolder(self._data_dir / "collections" / listed.folder).version(version)
+
+    def _stored(
+        self, folder: Path, manifest: Manifest, version: IndexVersion
+    ) -> tuple[VectorIndex, VersionColumns]:
+        """The vectors and the attributes, where they are."""
+        if manifest.milvus is not None:
+            return open_in_milvus(folder, manifest, version.count, self._milvus, is_patient=False)
+        index, columns = open_files(folder, manifest), open_columns(folder, manifest)
+        _warm_filters(index, manifest.dim)
+        return index, columns
 
     def _embedder_of(self, model: str, fingerprint: str, of: str) -> Embedder:
         """That of its queries, if its pictures' is the one that made it."""
@@ -136,9 +172,19 @@ def _warm_up(index: VectorIndex, dim: int, recall: float) -> None:
     """A first search reads lists from the disk and makes what others find made."""
     if not index.count:
         return
-    queries = np.random.default_rng(0).normal(size=(_WARMING_SEARCHES, dim)).astype(np.float32)
-    for query in queries / np.linalg.norm(queries, axis=1, keepdims=True):
+    for query in _random_queries(dim):
         index.search(query[None], 10, recall, "text")
         index.search(query[None], 10, recall, "image")
-    every_other = np.arange(index.count) % 2 == 0
-    index.search(query[None], 10, recall, "image", every_other)
+
+
+def _warm_filters(index: VectorIndex, dim: int) -> None:
+    """The same with a mask of rows."""
+    if index.count:
+        every_other = np.arange(index.count) % 2 == 0
+        index.search(_random_queries(dim)[:1], 10, 1.0, "image", every_other)
+
+
+def _random_queries(dim: int) -> Embeddings:
+    queries = np.random.default_rng(0).normal(size=(_WARMING_SEARCHES, dim)).astype(np.float32)
+    unit: Embeddings = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    return unit

@@ -8,6 +8,7 @@ from app.serving.live_collection import LiveCollection
 from app.serving.live_collections import LiveCollections
 from app.serving.measuring import Measuring
 from app.serving.opening import Opener
+from app.serving.snapshot import Segments
 from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import IndexVersion
@@ -77,7 +78,7 @@ class Openings:
                 return
             opened = self._opener.open_version(live.listed, version)
             if opened is not None:
-                self._live.install(live, opened)
+                self._install(live, opened)
                 return
             if live.active is not None and live.active.version is not None:
                 return
@@ -99,7 +100,11 @@ class Openings:
             version = session.get(IndexVersion, live.listed.next_version_id)
         opened = self._opener.open_version(live.listed, version) if version else None
         if opened is not None:
-            self._live.install(live, opened)
+            self._install(live, opened)
+
+    def _install(self, live: LiveCollection, opened: Segments) -> None:
+        self._live.install(live, opened)
+        self._opener.scrub(live.listed, opened)
 
     def _attach_embedder(self, live: LiveCollection) -> None:
         listed = live.listed

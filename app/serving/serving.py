@@ -39,9 +39,10 @@ class Serving:
         metrics: Metrics,
         measuring: Measuring,
     ) -> None:
-        reader = ChangeReader(database, settings.data_dir, settings.delta_max_images)
+        milvus = settings.milvus_options()
+        reader = ChangeReader(database, settings.data_dir, settings.delta_max_images, milvus)
         self._scrubber = Scrubber(self._withdraw_damaged)
-        self._opener = Opener(settings.data_dir, embedders, reader, self._scrubber)
+        self._opener = Opener(settings.data_dir, embedders, reader, self._scrubber, milvus)
         self._live = LiveCollections(database, reader, metrics)
         self._openings = Openings(database, self._live, self._opener, measuring)
         self._presence = Presence(database, self._openings.opened)

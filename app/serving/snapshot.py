@@ -32,6 +32,15 @@ class OpenVersion:
     name: str
     manifest: Manifest
     index: VectorIndex
+    absorbed: int | None = None
+    """Changes up to this one were taken into it since; None: it is as it was made."""
+    is_remembered: bool = False
+    """Whether its files, or some, were verified when it was opened before, and not now."""
+
+    @property
+    def change_number(self) -> int:
+        """Changes up to this one are in it."""
+        return self.manifest.change_number if self.absorbed is None else self.absorbed
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def list_all(state: AppState, collection: CollectionInPath) -> list[VersionView]
     "job_running",
     "version_damaged",
     "lease_lost",
+    "index_away",
     *ENCODER_CODES,
 )
 def activate(
@@ -82,7 +83,9 @@ def activate(
 
 
 def _activate_at_once(state: State, collection: str, version: str) -> None:
-    """Raises UnknownCollection, UnknownVersion, CollectionBusy, VersionDamaged, _MustEmbed."""
+    """Raises UnknownCollection, UnknownVersion, CollectionBusy, VersionDamaged, IndexAway,
+    _MustEmbed.
+    """
     indexing = open_indexing(state["settings"], state["database"])
     if not indexing.can_activate_at_once(collection, version):
         raise _MustEmbed

@@ -6,10 +6,16 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.versions.manifest import CalibrationPoint
 from models.types import Embeddings
 
 Modality = Literal["text", "image"]
 """What a query was: a text lies off the images' distribution and needs a wider search."""
+
+Among = NDArray[np.bool_] | str
+"""What may be found: a mask of the rows that lie here, or an expression for Milvus."""
+
+_UNIT_NORM_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,20 @@ class VectorIndex(Protocol):
         """Whether one query takes a fraction of a millisecond, from memory alone."""
         ...
 
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """Shape (count,), ascending: the images, by row."""
-        ...
-
     def search(
         self,
         queries: Embeddings,
         k: int,
         recall: float,
         modality: Modality,
-        among: NDArray[np.bool_] | None = None,
+        among: Among | None = None,
     ) -> Hits:
-        """The k nearest for each of (queries, dim), aiming at `recall`@10.
+        """The k nearest for each of (queries, dim), aiming at `recall`@10; fewer only where there
+        are no more.
 
-        `among` (count,): the rows that may be found; None: all.
+        `among`: those that may be found, in the form that the index takes; None: all.
 
-        Raises ValueError for queries that are not unit vectors.
+        Raises ValueError for queries that are not unit vectors; IndexAway.
         """
         ...
 
@@ -68,7 +70,11 @@ class VectorIndex(Protocol):
         ...
 
     def row_of(self, image_id: int) -> NDArray[np.float16] | None:
-        """All that is stored, (regions · dim,), or None."""
+        """All that is stored, (regions · dim,), or None where it does not lie here."""
+        ...
+
+    def may_hold(self, image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the images (n,) may be in the index, as far as that is known here."""
         ...
 
     def vectors_of(
@@ -78,3 +84,20 @@ class VectorIndex(Protocol):
         those, in their order; the latter first.
         """
         ...
+
+
+def require_unit(queries: Embeddings) -> None:
+    """FAISS answers anything for a zero vector and id −1 for NaN: refuse both."""
+    squares = np.vecdot(queries, queries).tolist()
+    if not all(abs(square - 1) < 2 * _UNIT_NORM_TOLERANCE for square in squares):
+        raise ValueError("queries must be finite and of unit length")
+
+
+def point_for(points: list[CalibrationPoint], recall: float) -> CalibrationPoint:
+    """The cheapest setting that reached `recall`, or the best there is."""
+    return next((point for point in points if point.recall >= recall), points[-1])
+
+
+def nothing(queries: int, k: int) -> Hits:
+    ids = np.full((queries, k), -1, np.int64)
+    return Hits(ids, np.full((queries, k), -np.inf, np.float32))

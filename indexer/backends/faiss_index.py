@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.backends.base import Hits, Modality
+from indexer.backends.base import Among, Hits, Modality, nothing, point_for, require_unit
 from indexer.backends.filtered import (
     LEAST_DEPTH,
     Lists,
@@ -23,7 +23,6 @@ from indexer.backends.stored_vectors import exact_index
 from indexer.versions.manifest import INDEX, LISTS, Calibration, CalibrationPoint, Manifest
 from models.types import Embeddings
 
-_UNIT_NORM_TOLERANCE = 1e-2
 _QUICK_NUMBERS = 4_000_000
 """Vectors × dimension that one core compares with a query in 0.3 ms (measured at 768)."""
 _SETTINGS_KEPT = 64
@@ -95,16 +94,17 @@ class FaissIndex:
         k: int,
         recall: float,
         modality: Modality,
-        among: NDArray[np.bool_] | None = None,
+        among: Among | None = None,
     ) -> Hits:
-        _require_unit(queries)
+        require_unit(queries)
+        assert not isinstance(among, str)  # noqa: S101 - an expression is for Milvus
         matching = self.count if among is None else int(np.count_nonzero(among))
         if matching == self.count:
             among = None
         with _threads_for(queries):
             if self._calibration is None or not matching:
                 return self.search_exactly(queries, k, among)
-            point = _point_for(getattr(self._calibration, modality), recall)
+            point = point_for(getattr(self._calibration, modality), recall)
             if among is not None:
                 return self._search_among(queries, k, point, among, matching)
             candidates = min(_CANDIDATES_PER_HIT * k, self.count)
@@ -134,7 +134,7 @@ class FaissIndex:
         """By scanning everything, or everything `among` (count,)."""
         matching = self.count if among is None else int(np.count_nonzero(among))
         if not matching:
-            return _nothing(len(queries), k)
+            return nothing(len(queries), k)
         found = min(k, matching)
         if among is None:
             scores, rows = self._exact.search(queries, found)
@@ -172,12 +172,14 @@ class FaissIndex:
         stored: NDArray[np.float16] = self._vectors[row]
         return stored
 
+    def may_hold(self, image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Shape (n,): exactly those that it holds."""
+        return rows_of(self._ids, image_ids)[1]
+
     def vectors_of(
         self, image_ids: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        rows = np.searchsorted(self._ids, image_ids)
-        is_held = rows < self.count
-        is_held[is_held] = self._ids[rows[is_held]] == image_ids[is_held]
+        rows, is_held = rows_of(self._ids, image_ids)
         return self._vectors[rows[is_held]].astype(np.float32), is_held
 
     def _hits(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> Hits:
@@ -193,6 +195,16 @@ class FaissIndex:
         )
 
 
+def rows_of(
+    ids: NDArray[np.int64], image_ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The places of the images (n,) among `ids`, which ascend, and which of them are there."""
+    rows = np.searchsorted(ids, image_ids)
+    is_held = rows < len(ids)
+    is_held[is_held] = ids[rows[is_held]] == image_ids[is_held]
+    return rows, is_held
+
+
 def read_index(folder: Path, manifest: Manifest) -> faiss.Index:
     if LISTS not in manifest.files:
         return faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_READ_ONLY)
@@ -206,11 +218,6 @@ def read_index(folder: Path, manifest: Manifest) -> faiss.Index:
     lists.do_mmap()
     lists.prefetch_nthread = 0  # it starts 32 threads a search otherwise
     return index
-
-
-def _nothing(queries: int, k: int) -> Hits:
-    ids = np.full((queries, k), -1, np.int64)
-    return Hits(ids, np.full((queries, k), -np.inf, np.float32))
 
 
 @contextmanager
@@ -244,15 +251,3 @@ def _probing(nprobe: int, selector: Any = None, *, rotated: bool) -> Any:
     """`rotated`: the index is wrapped in a rotation, and so are its parameters."""
     ivf = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)
     return faiss.SearchParametersPreTransform(index_params=ivf) if rotated else ivf
-
-
-def _point_for(points: list[CalibrationPoint], recall: float) -> CalibrationPoint:
-    """The cheapest setting that reached `recall`, or the best there is."""
-    return next((point for point in points if point.recall >= recall), points[-1])
-
-
-def _require_unit(queries: Embeddings) -> None:
-    """FAISS answers anything for a zero vector and id −1 for NaN: refuse both."""
-    squares = np.vecdot(queries, queries).tolist()
-    if not all(abs(square - 1) < 2 * _UNIT_NORM_TOLERANCE for square in squares):
-        raise ValueError("queries must be finite and of unit length")

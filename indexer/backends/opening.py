@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.backends.faiss_index import FaissIndex, read_index
+from indexer.backends.milvus.connection import MilvusOptions
+from indexer.backends.milvus.opening import open_in_milvus
 from indexer.backends.region_index import RegionIndex
 from indexer.backends.stored_vectors import map_vectors
 from indexer.errors import VersionDamaged
@@ -17,9 +19,20 @@ ImageIndex = FaissIndex | RegionIndex
 
 
 def open_version(folder: Path) -> tuple[Manifest, ImageIndex]:
-    """Verify a version's files, then open them. Raises VersionDamaged."""
+    """Verify a version's files, then open them. Raises VersionDamaged, also of one in Milvus."""
     manifest, _ = read_verified(folder)
+    if manifest.milvus is not None:
+        raise VersionDamaged(f"{folder.name}: its vectors are in Milvus, not in files")
     return manifest, open_files(folder, manifest)
+
+
+def require_servable(folder: Path, count: int, milvus: MilvusOptions | None) -> None:
+    """Whether a server could open the version, wherever it is, of so many images. Raises
+    VersionDamaged, IndexAway.
+    """
+    manifest, _ = read_verified(folder)
+    if manifest.milvus is not None:
+        open_in_milvus(folder, manifest, count, milvus)
 
 
 def open_files(folder: Path, manifest: Manifest) -> ImageIndex:

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.backends.base import Hits, Modality
-from indexer.backends.faiss_index import FaissIndex
+from indexer.backends.base import Among, Hits, Modality
+from indexer.backends.faiss_index import FaissIndex, rows_of
 from models.types import Embeddings
 
 _PARTS_A_HIT = 4
@@ -51,8 +51,9 @@ class RegionIndex:
         k: int,
         recall: float,
         modality: Modality,
-        among: NDArray[np.bool_] | None = None,
+        among: Among | None = None,
     ) -> Hits:
+        assert not isinstance(among, str)  # noqa: S101 - an expression is for Milvus
         matching = self.count if among is None else int(np.count_nonzero(among))
         masks = None if among is None else np.repeat(among, self.regions)
         wanted, most = min(k, matching), self.regions * matching
@@ -75,11 +76,13 @@ class RegionIndex:
         """Of the images (n,) that are held, the embeddings of whole pictures (held, dim), and which
         are, (n,).
         """
-        rows = np.searchsorted(self._ids, image_ids)
-        is_held = rows < self.count
-        is_held[is_held] = self._ids[rows[is_held]] == image_ids[is_held]
+        rows, is_held = rows_of(self._ids, image_ids)
         whole = self.parts.vectors[self.regions * rows[is_held]]
         return whole.astype(np.float32), is_held
+
+    def may_hold(self, image_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Shape (n,): exactly those that it holds."""
+        return rows_of(self._ids, image_ids)[1]
 
     def row_of(self, image_id: int) -> NDArray[np.float16] | None:
         row = int(np.searchsorted(self._ids, image_id))

@@ -10,9 +10,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from indexer.attributes import Attributes
-from indexer.building.build import CHUNK, BuildInput
 from indexer.building.calibration_queries import calibration_texts
 from indexer.building.index_spec import IndexFamily
+from indexer.building.places import CHUNK, BuildInput
 from indexer.catalog import repository
 from indexer.catalog.tables import Embedding, Image, Shard
 from indexer.columns.collect import collect
@@ -67,8 +67,10 @@ def build_input(
     )
 
 
-def count_indexable(session: Session, embedded: Embedded) -> int:
-    """Images of the collection that have an embedding, intact."""
+def count_indexable(session: Session, embedded: Embedded, until: int | None = None) -> int:
+    """Images of the collection that have an embedding, intact; of those that changed last until
+    that change number.
+    """
     counted = (
         select(func.count(Image.id))
         .join(Embedding, embedding_of(embedded.fingerprint))
@@ -77,6 +79,8 @@ def count_indexable(session: Session, embedded: Embedded) -> int:
             Embedding.shard_id.is_(None) | Embedding.shard_id.not_in(embedded.damaged_shards),
         )
     )
+    if until is not None:
+        counted = counted.where(Image.change_number <= until)
     _join_all(session)
     return session.scalars(counted).one()
 

@@ -11,14 +11,15 @@ One search a number of lists, as deep as ever, therefore tells the recall at eve
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.backends.base import Modality
 from indexer.backends.costs import LIST_NS, RERANK_NS
-from indexer.backends.faiss_index import FaissIndex
 from indexer.building.ground_truth import K, TrueNeighbours, sample_images, true_neighbours
+from indexer.errors import RecallTooLow
 from indexer.versions.manifest import Calibration, CalibrationPoint
 from models.types import Embeddings
 
@@ -27,11 +28,37 @@ _SHALLOWEST, _DEEPENING, _DEEPEST = 1024, 4, 16_384
 _IMAGE_QUERIES = 128
 
 
+class Candidates(Protocol):
+    """An index that is calibrated: what it proposes, and the vectors that tell what is right."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def nlist(self) -> int:
+        """A power of two."""
+        ...
+
+    @property
+    def vectors(self) -> NDArray[np.float16]:
+        """Shape (count, dim)."""
+        ...
+
+    def candidates(self, queries: Embeddings, depth: int, nprobe: int) -> NDArray[np.int64]:
+        """Row numbers (queries, depth) by compressed scores; −1 where the lists hold fewer."""
+        ...
+
+
 def calibrate(
-    index: FaissIndex, text_queries: Embeddings, code_ns: float, regions: int = 1
+    index: Candidates,
+    text_queries: Embeddings,
+    code_ns: float,
+    regions: int = 1,
+    shallowest: int = _SHALLOWEST,
 ) -> Calibration:
     """Points for TARGETS, for each kind of query. `code_ns`: see IndexSpec. The index holds so many
-    `regions` of each image, and recall is that of images: of the best region of each.
+    `regions` of each image, and recall is that of images: of the best region of each. `shallowest`:
+    candidates of the first look; deeper ones follow where they are needed.
 
     A target is reached where the mean recall, less its standard error, is at least that: other
     queries than these are to reach it too.
@@ -47,8 +74,8 @@ def calibrate(
     texts = len(text_queries)
     list_ns = LIST_NS + code_ns * index.count / index.nlist
     return Calibration(
-        text=_points(index, text_queries, truth[:texts], list_ns),
-        image=_points(index, images, truth[texts:], list_ns),
+        text=_points(index, text_queries, truth[:texts], list_ns, shallowest),
+        image=_points(index, images, truth[texts:], list_ns, shallowest),
     )
 
 
@@ -60,6 +87,14 @@ def shortfall(calibration: Calibration, floor: float) -> tuple[Modality, float] 
         if best < floor:
             return modality, best
     return None
+
+
+def require_recall(calibration: Calibration, floor: float) -> None:
+    """Raises RecallTooLow. No floor is above the highest of TARGETS."""
+    floor = min(floor, TARGETS[-1])
+    if missed := shortfall(calibration, floor):
+        modality, best = missed
+        raise RecallTooLow(modality, best, floor)
 
 
 @dataclass(frozen=True)
@@ -82,24 +117,32 @@ class _Setting:
 
 
 def _points(
-    index: FaissIndex, queries: Embeddings, truth: list[TrueNeighbours], list_ns: float
+    index: Candidates,
+    queries: Embeddings,
+    truth: list[TrueNeighbours],
+    list_ns: float,
+    shallowest: int,
 ) -> list[CalibrationPoint]:
     curves: list[_Curve] = []
     enough = np.inf
     for nprobe in _ladder(index.nlist):
         if nprobe * list_ns > enough:  # the lists alone cost more than what reached the top
             break
-        curves.append(_curve(index, queries, truth, nprobe))
+        curves.append(_curve(index, queries, truth, nprobe, shallowest))
         enough = min(enough, _setting(curves[-1], TARGETS[-1], list_ns).cost)
     return [_cheapest(curves, target, list_ns) for target in TARGETS]
 
 
 def _curve(
-    index: FaissIndex, queries: Embeddings, truth: list[TrueNeighbours], nprobe: int
+    index: Candidates,
+    queries: Embeddings,
+    truth: list[TrueNeighbours],
+    nprobe: int,
+    shallowest: int,
 ) -> _Curve:
     """Deeper and deeper, until the highest target is reached or there is nothing more to see."""
     deepest = min(_DEEPEST, index.count)
-    depth = min(_SHALLOWEST, deepest)
+    depth = min(shallowest, deepest)
     while True:
         rows = index.candidates(queries, depth, nprobe)
         curve = _curve_of(index, queries, rows, truth, nprobe)
@@ -110,7 +153,7 @@ def _curve(
 
 
 def _curve_of(
-    index: FaissIndex,
+    index: Candidates,
     queries: Embeddings,
     rows: NDArray[np.int64],
     truth: list[TrueNeighbours],
@@ -128,7 +171,7 @@ def _curve_of(
 
 
 def _scores(
-    index: FaissIndex, query: NDArray[np.float32], rows: NDArray[np.int64], truth: TrueNeighbours
+    index: Candidates, query: NDArray[np.float32], rows: NDArray[np.int64], truth: TrueNeighbours
 ) -> NDArray[np.float32]:
     """Exact ones (rows,), where they are looked at."""
     scores = np.full(len(rows), -np.inf, np.float32)

@@ -20,6 +20,10 @@ import migrations
 from indexer.errors import CatalogError
 
 _SQLITE_BUSY_MS = 30_000
+_POSTGRES_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "tcp_user_timeout": 15_000}
+"""A server whose packets are swallowed is noticed within a quarter of a minute; a statement may
+take as long as it likes. Seconds, seconds, milliseconds; what the URL says holds instead.
+"""
 
 
 class Database:
@@ -124,9 +128,11 @@ def _missing_file(url: URL) -> Path | None:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # SQLAlchemy's own message quotes the URL, and with it the password.
         raise CatalogError("NOONGIL_DATABASE_URL is not a database URL") from error
+    if "@" in (parsed.host or ""):  # half a password, which libpq's message would quote
+        raise CatalogError("NOONGIL_DATABASE_URL: an @ in a password is written %40")
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if (kind := parsed.get_backend_name()) not in {"sqlite", "postgresql"}:
@@ -137,8 +143,11 @@ def _parse(url: str) -> URL:
 def _engine(url: str, *, foreign_keys: bool) -> Engine:
     parsed = _parse(url)
     try:
-        engine = create_engine(parsed, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError) as error:
+        # Errors go to the log: there the values of a statement, a query's text among them, do not.
+        engine = create_engine(
+            parsed, pool_pre_ping=True, hide_parameters=True, connect_args=_patience(parsed)
+        )
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise CatalogError("NOONGIL_DATABASE_URL names no known driver") from error
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
@@ -146,6 +155,12 @@ def _engine(url: str, *, foreign_keys: bool) -> Engine:
         event.listen(engine, "connect", partial(_configure_sqlite, foreign_keys))
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _patience(url: URL) -> dict[str, int]:
+    if url.get_backend_name() != "postgresql":
+        return {}
+    return {name: value for name, value in _POSTGRES_PATIENCE.items() if name not in url.query}
 
 
 def _configure_sqlite(

@@ -43,6 +43,14 @@ def collect(
     return _batch({name: fields[name].column(count) for name in sorted(fields)})
 
 
+def rows_of(batch: pa.RecordBatch, start: int, count: int) -> list[Attributes]:
+    """The attributes of so many rows from there on, as `collect` kept them."""
+    if not batch.num_columns:  # which knows not of how many rows it has none
+        return [{} for _ in range(count)]
+    rows = batch.slice(start, count).to_pylist()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
 def merged(*tables: tuple[pa.RecordBatch, NDArray[np.int64]]) -> pa.RecordBatch:
     """Tables as one, each with the places of its rows in the whole, −1 for those that are dropped.
     Fields that are in several are stored alike in all; those that no row has are left out.

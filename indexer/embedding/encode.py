@@ -7,12 +7,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from indexer.drivers.base import Encode, Leave
 from indexer.embedding.known import Embedded
 from indexer.embedding.prepare import Prepared
 from indexer.embedding.rows import NewRow
 from indexer.embedding.write import Encoding, Writer
-from indexer.room import Room
-from models.encoder_pool import EncoderPool
 from models.types import Embeddings
 
 _PRUNE_EVERY = 4096
@@ -29,14 +28,14 @@ class BatchEncoder:
     """
 
     def __init__(
-        self, pool: EncoderPool, embedded: Embedded, writer: Writer, room: Room, batch_size: int
+        self, encode: Encode, embedded: Embedded, writer: Writer, leave: Leave, batch_size: int
     ) -> None:
         self.embedded = 0
         self.shared = 0
-        self._pool = pool
+        self._encode_batch = encode
         self._embedded = embedded
         self._writer = writer
-        self._room = room
+        self._leave = leave
         self._batch_size = batch_size
         self._max_rows = _ROWS_A_PICTURE * batch_size
         self._arrived: list[Prepared] = []
@@ -102,7 +101,7 @@ class BatchEncoder:
         for picture in arrived:
             if picture.content_hash in self._contents:
                 self.shared += 1
-                self._room.leave(picture.pixels.nbytes)
+                self._leave(picture.pixels.nbytes, 1)
             else:
                 self._contents.add(picture.content_hash)
                 self._batch.append(picture)
@@ -118,9 +117,9 @@ class BatchEncoder:
         if not batch:
             self._shared_rows(rows)
             return
-        embeddings = self._pool.submit([picture.pixels for picture in batch])
+        embeddings = self._encode_batch([picture.pixels for picture in batch])
         size = sum(picture.pixels.nbytes for picture in batch)
-        embeddings.add_done_callback(partial(_leave, self._room, size, len(batch)))
+        embeddings.add_done_callback(partial(_leave, self._leave, size, len(batch)))
         self.embedded += len(batch)
         self._under_way.append((embeddings, len(rows) + self._without_row))
         self._without_row = 0
@@ -139,8 +138,8 @@ class BatchEncoder:
             self._prune_at = len(self._contents) + _PRUNE_EVERY
 
 
-def _leave(room: Room, size: int, pictures: int, _: Future[Embeddings]) -> None:
-    room.leave(size, pictures)
+def _leave(leave: Leave, size: int, pictures: int, _: Future[Embeddings]) -> None:
+    leave(size, pictures)
 
 
 def _row(picture: Prepared) -> NewRow:

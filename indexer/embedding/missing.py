@@ -127,7 +127,8 @@ class MissingEmbeddings:
             ) from error
         shop = workshop(self.encoder, self.pool, originals, self.options)
         writer = Writer(self.lease, self.folder, self.embedded)
-        batches = BatchEncoder(self.pool, self.embedded, writer, shop.room, self.options.batch_size)
+        encode, leave = self.pool.submit, shop.room.leave
+        batches = BatchEncoder(encode, self.embedded, writer, leave, self.options.batch_size)
         hashes = {one.key: one.content_hash for one in lacking}
         findings = (Candidate(_item(one), None) for one in lacking)
         with writer, Preparation(findings, shop) as outcomes, batches:

@@ -21,7 +21,7 @@ from indexer.errors import Rejected
 from indexer.pictures.decode import DecodeLimits, decode
 from indexer.room import Room, RoomClosed
 from indexer.sources.base import ImageSource, SourceIncomplete, SourceItem, SourceReject
-from models.types import Pixels
+from models.types import EncoderSpec, Pixels
 
 _IDLE_SECONDS = 0.5
 _LEAVING_SECONDS = 0.02
@@ -67,10 +67,11 @@ class Workshop:
 
     source: ImageSource
     to_pixels: Callable[[Image.Image], Pixels]
-    size_hint: int
-    """The encoder's input, in pixels."""
+    spec: EncoderSpec
     limits: DecodeLimits
     threads: int
+    batch_size: int
+    memory_bytes: int
     room: Room
     """For files and pixels, from before they are read until they are encoded."""
     decode_room: Room
@@ -171,7 +172,7 @@ class Preparation:
             decoded = decode(
                 data,
                 limits=self._workshop.limits,
-                min_side_hint=self._workshop.size_hint,
+                min_side_hint=self._workshop.spec.image_size,
                 room=self._workshop.decode_room,
             )
         except Rejected as rejected:

@@ -10,12 +10,13 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
+from indexer.drivers.base import EmbedDriver
+from indexer.drivers.local import LocalDriver
 from indexer.embedding.encode import BatchEncoder
 from indexer.embedding.known import Known
 from indexer.embedding.prepare import (
     Idle,
     Outcome,
-    Preparation,
     Prepared,
     Refused,
     Workshop,
@@ -46,6 +47,7 @@ class EmbedOptions:
     batch_size: int = 32
     memory_bytes: int = 1024 * 1024 * 1024
     """For files and pixels under way, and as much again for pictures at full size."""
+    driver: EmbedDriver = field(default_factory=LocalDriver)
 
 
 @dataclass
@@ -100,9 +102,8 @@ class EmbedRun:
         self._summary = EmbedSummary()
         self._writer = Writer(lease, folder, known.embedded, known.source_id)
         self._workshop = workshop(encoder, pool, source, options)
-        self._batches = BatchEncoder(
-            pool, known.embedded, self._writer, self._workshop.room, options.batch_size
-        )
+        self._pool = pool
+        self._driver = options.driver
 
     def run(self) -> EmbedSummary:
         """Raises SourceError where the source cannot be read, or looks lost; ModelError. What
@@ -110,26 +111,31 @@ class EmbedRun:
         """
         self._progress.start("embed", self._source.count())
         with SeenKeys() as seen:
-            with self._writer, self._preparation(seen) as outcomes, self._batches:
-                for outcome in outcomes:
-                    self._take(outcome, seen)
-                    self._progress.advance(self._batches.finished())
-                self._batches.flush()
-                self._progress.advance(self._batches.finished(wait=True))
+            self._embed(seen)
             if not self._summary.is_incomplete:
                 self._summary.lost = self._known.lost(seen)
-        self._summary.embedded = self._batches.embedded
-        self._summary.shared = self._batches.shared
         self._require_not_lost()
         return self._summary
 
-    def _preparation(self, seen: SeenKeys) -> Preparation:
-        return Preparation(scan(self._source, self._known, seen), self._workshop)
+    def _embed(self, seen: SeenKeys) -> None:
+        findings = scan(self._source, self._known, seen)
+        shop = self._workshop
+        with self._writer, self._driver.stages(findings, shop, self._pool) as stages:
+            batches = BatchEncoder(
+                stages.encode, self._known.embedded, self._writer, stages.leave, shop.batch_size
+            )
+            with batches:
+                for outcome in stages.outcomes:
+                    self._take(outcome, seen, batches)
+                    self._progress.advance(batches.finished())
+                batches.flush()
+                self._progress.advance(batches.finished(wait=True))
+        self._summary.embedded, self._summary.shared = batches.embedded, batches.shared
 
-    def _take(self, outcome: Outcome, seen: SeenKeys) -> None:
+    def _take(self, outcome: Outcome, seen: SeenKeys, batches: BatchEncoder) -> None:
         match outcome:
             case Prepared():
-                self._batches.add(outcome)
+                batches.add(outcome)
             case SamePicture():
                 self._leave_unchanged(1)
                 if not outcome.is_as_it_was:
@@ -146,7 +152,7 @@ class EmbedRun:
                 logger.warning("what this run does not meet stays: %s", detail)
                 self._summary.is_incomplete = True
             case Idle():
-                self._batches.flush()
+                batches.flush()
 
     def _leave_unchanged(self, count: int) -> None:
         self._summary.unchanged += count
@@ -180,9 +186,11 @@ def workshop(
     return Workshop(
         source=source,
         to_pixels=encoder.to_pixels,
-        size_hint=encoder.spec.image_size,
+        spec=encoder.spec,
         limits=options.limits,
         threads=threads,
+        batch_size=options.batch_size,
+        memory_bytes=options.memory_bytes,
         room=Room(options.memory_bytes, ahead),
         decode_room=Room(options.memory_bytes),
     )

@@ -11,11 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.attributes import Attributes, AttributeValue, iso, kind_of
+from indexer.backends.base import Among
 from indexer.columns.column import Column, FacetValue, FieldKind, Mask
 from indexer.columns.columns import Columns
 from indexer.columns.filters import Condition, Filter, conditions
 from indexer.errors import BadFilter, Rejected, RejectReason
 from indexer.live.delta import Delta
+from indexer.live.main_attributes import (
+    MainAttributes,
+    Selected,
+    looked_up,
+    main_attributes,
+    shared,
+)
 
 _NAMED = 3
 
@@ -24,14 +32,25 @@ _NAMED = 3
 class Selection:
     """The images that pass a filter."""
 
-    main: Mask | None
-    """Shape (version's count,), without what changed or was deleted since; None: no version."""
+    version: Selected | None
+    """None: no version."""
     delta: Mask
     """Shape (delta's count,)."""
 
+    @property
+    def main(self) -> Among | None:
+        """Of the version's images; None: there is no version."""
+        return None if self.version is None else self.version.among
+
+    @property
+    def masked(self) -> frozenset[int]:
+        """What the version may find of these that is not to be found."""
+        return frozenset() if self.version is None else self.version.masked
+
     @cached_property
     def count(self) -> int:
-        in_main = 0 if self.main is None else int(np.count_nonzero(self.main))
+        """At most."""
+        in_main = 0 if self.version is None else self.version.most
         return in_main + int(np.count_nonzero(self.delta))
 
 
@@ -70,25 +89,15 @@ class AttributeView:
                 raise Rejected(RejectReason.BAD_ATTRIBUTES, detail)
 
     def select(self, filter: Filter) -> Selection:  # noqa: A002 - as above
-        """Masks of what passes; `check` has passed the filter."""
+        """What passes; `check` has passed the filter. Raises IndexAway."""
         delta = np.zeros(self._delta.count, bool)
-        main = None
-        if self._delta.main is not None:
-            main = self._delta.overlay.main.remembered(filter)
-            if self._is_changed:
-                main = main.copy()
-        for place in self._places:
-            passing = place.columns.matching(filter)
-            delta[place.delta_rows] = passing[place.of_delta]
-            if main is not None:
-                main[place.main_rows] = passing[place.of_main]
-        if main is not None and len(self._masked_rows):
-            main[self._masked_rows] = False
-        return Selection(main, delta)
+        for columns, of_part, rows in self._places:
+            delta[rows] = columns.matching(filter)[of_part]
+        return Selection(None if self._main is None else self._main.select(filter), delta)
 
     def facet(self, ids: NDArray[np.int64], field: str, limit: int) -> list[tuple[FacetValue, int]]:
         """How many of the images (n,) have which value: the most frequent `limit`, most first.
-        Each of a list's texts counts.
+        Each of a list's texts counts. Raises IndexAway.
         """
         counts = Counter[FacetValue]()
         for rows, column in self._held(ids, field):
@@ -97,7 +106,9 @@ class AttributeView:
         return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
 
     def values(self, ids: NDArray[np.int64], field: str) -> list[AttributeValue | None]:
-        """Of the images (n,), in their order; None for those without the field."""
+        """Of the images (n,), in their order; None for those without the field. Raises
+        IndexAway.
+        """
         found: list[AttributeValue | None] = [None] * len(ids)
         for rows, column in self._held(ids, field):
             for number, value in zip(rows.numbers.tolist(), column.at(rows.inside), strict=True):
@@ -107,47 +118,32 @@ class AttributeView:
     def _held(self, ids: NDArray[np.int64], field: str) -> Iterator[tuple["_Rows", Column]]:
         """The columns that hold the field, each with the images that it is to be asked for."""
         left = np.arange(len(ids))
-        for held, is_asked, columns in self._sources:
-            rows, is_here = _looked_up(held, ids[left])
-            if is_asked is not None:
-                is_here[is_here] = is_asked[rows[is_here]]
-            if field in columns.fields and is_here.any():
-                yield _Rows(left[is_here], rows[is_here]), columns.fields[field]
+        for part, is_asked in self._delta.overlay.parts:
+            if not len(part.ids):
+                continue
+            rows, is_here = looked_up(part.ids, ids[left])
+            is_here[is_here] = is_asked[rows[is_here]]
+            if field in part.columns.fields and is_here.any():
+                yield _Rows(left[is_here], rows[is_here]), part.columns.fields[field]
             left = left[~is_here]
+        if self._main is not None and len(left):
+            held = self._main.held(ids[left])
+            if field in held.columns.fields and held.is_here.any():
+                rows = held.rows[held.is_here]
+                yield _Rows(left[held.is_here], rows), held.columns.fields[field]
 
     @cached_property
-    def _sources(self) -> list[tuple[NDArray[np.int64], Mask | None, Columns]]:
-        overlay, main = self._delta.overlay, self._delta.main
-        found: list[tuple[NDArray[np.int64], Mask | None, Columns]] = [
-            (part.ids, is_asked, part.columns) for part, is_asked in overlay.parts if len(part.ids)
-        ]
-        if main is not None:
-            found.append((main.ids, None, overlay.main))
-        return found
+    def _main(self) -> MainAttributes | None:
+        return main_attributes(self._delta)
 
     @cached_property
-    def _places(self) -> list["_Place"]:
-        main = self._delta.main
-        main_ids = np.empty(0, np.int64) if main is None else main.ids
+    def _places(self) -> list[tuple[Columns, NDArray[np.int64], NDArray[np.int64]]]:
+        """Where the images of the parts of the overlay are in the delta."""
         return [
-            _Place(
-                part.columns,
-                *_shared(part.ids, is_asked, main_ids),
-                *_shared(part.ids, is_asked, self._delta.index.ids),
-            )
+            (part.columns, *shared(part.ids, is_asked, self._delta.index.ids))
             for part, is_asked in self._delta.overlay.parts
             if len(part.ids)
         ]
-
-    @property
-    def _is_changed(self) -> bool:
-        return bool(self._places) or len(self._masked_rows) > 0
-
-    @cached_property
-    def _masked_rows(self) -> NDArray[np.int64]:
-        masked = np.fromiter(self._delta.masked, np.int64, len(self._delta.masked))
-        main = self._delta.main
-        return np.empty(0, np.int64) if main is None else np.searchsorted(main.ids, masked)
 
 
 class _Rows(NamedTuple):
@@ -155,37 +151,6 @@ class _Rows(NamedTuple):
     """Which of the images that were asked for."""
     inside: NDArray[np.int64]
     """Their rows in the columns."""
-
-
-class _Place(NamedTuple):
-    """Where the images of a part of the overlay are in the version and in the delta."""
-
-    columns: Columns
-    of_main: NDArray[np.int64]
-    """Rows of the part, and of the version."""
-    main_rows: NDArray[np.int64]
-    of_delta: NDArray[np.int64]
-    """Rows of the part, and of the delta."""
-    delta_rows: NDArray[np.int64]
-
-
-def _shared(
-    ids: NDArray[np.int64], is_asked: Mask, others: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of `ids` that are in `others` too, and their rows there; both ascend."""
-    rows, is_there = _looked_up(others, ids)
-    is_there &= is_asked
-    return np.flatnonzero(is_there), rows[is_there]
-
-
-def _looked_up(held: NDArray[np.int64], ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], Mask]:
-    """The rows of the ids (n,) among those `held`, ascending, and which of them are there."""
-    order = np.argsort(ids)  # so that what is near is looked up together: half the time
-    rows = np.empty(len(ids), np.int64)
-    rows[order] = np.searchsorted(held, ids[order])
-    is_there = rows < len(held)
-    is_there[is_there] = held[rows[is_there]] == ids[is_there]
-    return rows, is_there
 
 
 def _stored_as(kind: FieldKind) -> FieldKind:

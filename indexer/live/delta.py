@@ -1,6 +1,5 @@
 """What changed beside a version: searched exactly, and hidden in the version's own answers."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -14,7 +13,7 @@ from indexer.backends.opening import ImageIndex, exact_search
 from indexer.columns.column import Mask
 from indexer.columns.columns import Columns
 from indexer.live.changes import Changes
-from indexer.live.overlay import Overlay
+from indexer.live.overlay import Overlay, VersionColumns
 from models.types import Embeddings
 
 _EXACT = 1.0
@@ -49,7 +48,7 @@ class Delta:
         dim: int,
         change_number: int,
         main: VectorIndex | None = None,
-        columns: Columns | None = None,
+        columns: VersionColumns | None = None,
         regions: int = 1,
     ) -> Self:
         """Beside a version as it was made, and its columns; or of a collection without one, before
@@ -90,7 +89,7 @@ class Delta:
 
     def vector_of(self, image_id: int) -> NDArray[np.float32] | None:
         """Of the whole picture (dim,), here or in the version; None where the image is in
-        neither.
+        neither. Raises IndexAway.
         """
         vector = self.index.vector_of(image_id)
         if vector is None and self.main is not None and image_id not in self.masked:
@@ -99,19 +98,26 @@ class Delta:
 
     def vectors_of(self, image_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The embeddings (held, dim) of those of the images (n,) that are here or in the version,
-        in their order.
+        in their order. Raises IndexAway.
         """
+        return self.held_vectors(image_ids)[0]
+
+    def held_vectors(
+        self, image_ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """The same, and which of them are held, (n,)."""
         held, is_held = self.index.vectors_of(image_ids)
         if self.main is None:
-            return held
+            return held, is_held
         masked = self.masked
         is_masked = np.array([image in masked for image in image_ids.tolist()], bool)
         others = np.flatnonzero(~(is_held | is_masked))
         of_main, in_main = self.main.vectors_of(image_ids[others])
-        if not len(held):
-            return of_main
         places = np.concatenate([np.flatnonzero(is_held), others[in_main]])
-        return np.concatenate([held, of_main])[np.argsort(places)]
+        is_held[others[in_main]] = True
+        if not len(held):
+            return of_main, is_held
+        return np.concatenate([held, of_main])[np.argsort(places)], is_held
 
     def with_changes(self, changes: Changes, limit: int) -> "Delta":
         """With at most `limit` images, where those of the API are the last to be left out.
@@ -131,7 +137,7 @@ class Delta:
         as_before, superseded = self._held_by_main(changes.ids[alive], changes.vectors[alive])
         masked = (self.masked - {*changes.ids.tolist()}) | superseded
         return _with_images(
-            replace(moved, masked=masked | self._in_main(changes.deleted.tolist())),
+            replace(moved, masked=masked | self._in_main(changes.deleted)),
             changes,
             staying=~np.isin(self.index.ids, np.concatenate([changes.ids, changes.deleted])),
             arriving=np.flatnonzero(alive)[~as_before],
@@ -141,23 +147,22 @@ class Delta:
     def _held_by_main(
         self, ids: NDArray[np.int64], vectors: NDArray[np.float16]
     ) -> tuple[NDArray[np.bool_], frozenset[int]]:
-        """Which (n,) the version holds with these very vectors, and those that it holds with
+        """Which (n,) the version holds with these very vectors, and those that it may hold with
         others.
         """
-        as_before, superseded = np.zeros(len(ids), bool), set()
+        as_before = np.zeros(len(ids), bool)
+        if self.main is None:
+            return as_before, frozenset()
         for number, image in enumerate(ids.tolist()):
-            held = self.main.row_of(image) if self.main is not None else None
-            if held is not None:
-                as_before[number] = held.tobytes() == vectors[number].tobytes()
-                if not as_before[number]:
-                    superseded.add(image)
-        return as_before, frozenset(superseded)
+            held = self.main.row_of(image)
+            as_before[number] = held is not None and held.tobytes() == vectors[number].tobytes()
+        superseded = self.main.may_hold(ids) & ~as_before
+        return as_before, frozenset(ids[superseded].tolist())
 
-    def _in_main(self, ids: Iterable[int]) -> frozenset[int]:
-        main = self.main
-        if main is None:
-            return frozenset()
-        return frozenset(image for image in ids if main.row_of(image) is not None)
+    def _in_main(self, ids: NDArray[np.int64]) -> frozenset[int]:
+        return (
+            frozenset() if self.main is None else frozenset(ids[self.main.may_hold(ids)].tolist())
+        )
 
 
 def _with_images(

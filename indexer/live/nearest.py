@@ -62,22 +62,22 @@ def _of_version(
     modality: Modality,
     among: Selection | None,
 ) -> Nearest:
-    """A selection is without the images that changed. Without one the index is asked for more than
-    is wanted, and again for still more where that is not enough.
+    """The index is asked for more than is wanted, and again for still more, where it finds what is
+    masked: a mask of rows is without that, an expression is not.
     """
     if index is None or not index.count:
         return Nearest(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
-    if among is not None:
-        wide = min(k, index.count)
-        return _first(index.search(embedding, wide, recall, modality, among.main))
-    masked = delta.masked
+    selected = None if among is None else among.main
+    masked = delta.masked if among is None else among.masked
+    most = index.count + len(masked)  # Milvus may have taken in what is masked since it counted
     wide = k + min(len(masked), k)
     while True:
-        wide = min(wide, index.count)
-        found = _first(index.search(embedding, wide, recall, modality))
+        wide = min(wide, most)
+        found = _first(index.search(embedding, wide, recall, modality, selected))
+        is_all = len(found.ids) < wide or wide == most
         if masked:
             found = found.at(np.array([image not in masked for image in found.ids.tolist()], bool))
-        if len(found.ids) >= k or wide == index.count:
+        if len(found.ids) >= k or is_all:
             return found.at(slice(k))
         wide *= 2
 

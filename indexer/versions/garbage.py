@@ -9,6 +9,8 @@ from pathlib import Path
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from indexer.backends.milvus.connection import connect
+from indexer.backends.milvus.versions import held, point, release, sweep
 from indexer.catalog import repository
 from indexer.catalog.db import Database, database_now
 from indexer.catalog.tables import (
@@ -40,6 +42,8 @@ def collect_garbage(work: Writing) -> None:
     database, folder = work.database, work.folder
     # Before it is known that the lease is still held: what another owner writes is not among them.
     files = [*folder.shards.iterdir(), *folder.versions.iterdir(), *folder.verified.iterdir()]
+    options = work.options.build.milvus
+    in_milvus = None if options is None else held(connect(options), folder.root.name)
     with database.write() as session:
         owner = work.lease.guard(session)
         servers.forget_gone(session)
@@ -48,9 +52,16 @@ def collect_garbage(work: Writing) -> None:
         _forget_tombstones(session, owner, kept)
         _forget_unused(session, owner.id)
         named = _named(session, folder, owner.id, kept)
+        active = session.get(IndexVersion, owner.active_version_id or 0)
+        needed = servers.versions_in_use(session) | {owner.active_version_id, owner.next_version_id}
     for path in files:
         if path not in named:
             _remove(path)
+    if options is not None and in_milvus is not None:
+        milvus, name = connect(options), folder.root.name
+        point(milvus, name, active.name if active else None)
+        sweep(milvus, name, in_milvus, [version.name for version in kept])
+        release(milvus, name, [version.name for version in kept if version.id not in needed])
     PictureStore(folder.pictures).collect(lambda hashes: _referenced(database, owner.id, hashes))
 
 

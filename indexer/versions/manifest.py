@@ -9,6 +9,9 @@ versions/<name>/
   index.faiss           the FAISS index, its ids the row numbers of vectors.f16; absent where search
                         is exact
   lists.ivf             the inverted lists, where they were merged on disk
+
+Of a version in Milvus there is the manifest alone, and the fields that came since
+(indexer/backends/milvus/fields.py).
 """
 
 import hashlib
@@ -57,6 +60,14 @@ class Calibration(BaseModel):
     image: list[CalibrationPoint]
 
 
+class MilvusPlace(BaseModel):
+    """Where a version is whose vectors and attributes Milvus holds."""
+
+    collection: str
+    nlist: int
+    """Inverted lists of its index; 0: search is exact."""
+
+
 class _Format(BaseModel):
     """All that manifests of every format have."""
 
@@ -78,6 +89,8 @@ class Manifest(_Format):
     """What scores are worth; None in an empty version."""
     fields: dict[str, FieldSummary] | None = None
     """What attributes.arrow holds; None: there is none, as an earlier edition made the version."""
+    milvus: MilvusPlace | None = None
+    """None: the vectors are in this folder."""
     created_at: datetime
     files: dict[str, FileEntry]
 
@@ -123,12 +136,17 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except (OSError, ValidationError) as error:
         raise VersionDamaged(f"{folder.name}: the manifest cannot be read") from error
-    required = {VECTORS, IDS}
-    required |= set() if manifest.is_exact else {INDEX}
-    required |= set() if manifest.fields is None else {ATTRIBUTES}
-    if missing := required - manifest.files.keys():
+    if missing := _required(manifest) - manifest.files.keys():
         raise VersionDamaged(f"{folder.name}: the manifest does not list {sorted(missing)}")
     return manifest
+
+
+def _required(manifest: Manifest) -> set[str]:
+    if manifest.milvus is not None:
+        return set()
+    required = {VECTORS, IDS}
+    required |= set() if manifest.is_exact else {INDEX}
+    return required | (set() if manifest.fields is None else {ATTRIBUTES})
 
 
 def verify_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy.orm import Session
 
+from indexer.backends.milvus.connection import connect
+from indexer.backends.milvus.versions import point
 from indexer.building.build import BuiltVersion
 from indexer.catalog import repository
 from indexer.catalog.tables import Collection, IndexVersion
@@ -82,7 +84,10 @@ def switch_to(
     _await_servers(work, version)
     if missing is not None:
         _catch_up(work, missing)
-    return _switch(work, version, missing, lost)
+    is_switched = _switch(work, version, missing, lost)
+    if is_switched and (options := work.options.build.milvus) is not None:
+        point(connect(options), work.folder.root.name, version.name)
+    return is_switched
 
 
 def _catch_up(work: Writing, missing: MissingEmbeddings) -> None:

@@ -13,7 +13,7 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Embedding, Image, Shard
 from indexer.layout import CollectionFolder
-from indexer.versions.manifest import IDS, INDEX, Manifest
+from indexer.versions.manifest import IDS, INDEX, Manifest, read_manifest
 
 _FAMILIES = {
     "Flat": IndexFamily.FLAT,
@@ -23,6 +23,12 @@ _FAMILIES = {
     "SQ8": IndexFamily.IVF_SQ8,
 }
 """How their factory strings end."""
+_IN_MILVUS = {
+    "FLAT": IndexFamily.FLAT,
+    "IVF_PQ": IndexFamily.IVF_PQ,
+    "IVF_RABITQ": IndexFamily.IVF_RABITQ,
+    "IVF_SQ8": IndexFamily.IVF_SQ8,
+}
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,10 @@ class VersionStats:
     name: str
     is_active: bool
     manifest: Manifest
+    images: int
+    """Those that it was made of and, in Milvus, absorbed since."""
     balance: ListBalance | None
-    """None where search is exact."""
+    """None where search is exact, or Milvus has the lists."""
     waiting: int
     """Images of the collection that the version does not hold."""
     gone: int
@@ -65,6 +73,8 @@ class VersionStats:
     @property
     def family(self) -> IndexFamily:
         factory = self.manifest.factory
+        if self.manifest.milvus is not None:
+            return _IN_MILVUS[factory.removeprefix("Milvus ").partition(",")[0]]
         return next(family for end, family in _FAMILIES.items() if factory.endswith(end))
 
     @property
@@ -81,21 +91,31 @@ class VersionStats:
 def version_stats(
     database: Database, collection: str, folder: CollectionFolder, version: str
 ) -> VersionStats:
-    """Raises UnknownCollection, UnknownVersion, VersionDamaged."""
+    """Of a version in Milvus as the catalog has it: its images are counted, not compared.
+
+    Raises UnknownCollection, UnknownVersion, VersionDamaged.
+    """
     with database.read() as session:
         owner = repository.collection(session, collection)
-        is_active = repository.version(session, owner, version).id == owner.active_version_id
+        row = repository.version(session, owner, version)
         ids = image_ids(session, owner.id)
         shards = _shard_stats(session, owner.id, folder)
-    manifest, index = open_version(folder.version(version))
-    held = int(np.count_nonzero(np.isin(index.ids, ids, assume_unique=True)))
+        held, is_active = row.count, row.id == owner.active_version_id
+    manifest, balance = read_manifest(folder.version(version)), None
+    both = min(held, len(ids))
+    if manifest.milvus is None:
+        manifest, index = open_version(folder.version(version))
+        held = index.count
+        both = int(np.count_nonzero(np.isin(index.ids, ids, assume_unique=True)))
+        balance = None if manifest.is_exact else _balance(index)
     return VersionStats(
         name=version,
         is_active=is_active,
         manifest=manifest,
-        balance=None if manifest.is_exact else _balance(index),
-        waiting=len(ids) - held,
-        gone=index.count - held,
+        images=held,
+        balance=balance,
+        waiting=len(ids) - both,
+        gone=held - both,
         shards=shards,
     )
 

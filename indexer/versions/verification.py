@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from indexer.backends.milvus.connection import MilvusOptions
+from indexer.backends.milvus.opening import require_full
 from indexer.backends.opening import ImageIndex, open_files
 from indexer.catalog import repository
 from indexer.catalog.db import Database
@@ -61,12 +63,16 @@ class _Claims:
 
 
 def verify_collection(
-    database: Database, collection: str, folder: CollectionFolder
+    database: Database,
+    collection: str,
+    folder: CollectionFolder,
+    milvus: MilvusOptions | None = None,
 ) -> Verification:
-    """Hash every file, whatever is remembered of it, and look at what the files hold.
+    """Hash every file, whatever is remembered of it, and look at what the files hold. Of a version
+    in Milvus see that it is there, with as many images as it should have.
 
     Holds the collection: what a run removes meanwhile would look lost. Raises
-    UnknownCollection, CollectionBusy.
+    UnknownCollection, CollectionBusy, IndexAway.
     """
     with database.read() as session:
         collection_id = repository.collection(session, collection).id
@@ -77,7 +83,7 @@ def verify_collection(
             *(
                 fault
                 for version in claims.versions
-                for fault in _of_version(version, claims, folder)
+                for fault in _of_version(version, claims, folder, milvus)
             ),
             *(fault for shard in claims.shards for fault in _of_shard(shard, claims, folder)),
         ]
@@ -104,12 +110,18 @@ def _claims(session: Session, collection: str) -> _Claims:
 
 
 def _of_version(
-    version: IndexVersion, claims: _Claims, folder: CollectionFolder
+    version: IndexVersion,
+    claims: _Claims,
+    folder: CollectionFolder,
+    milvus: MilvusOptions | None,
 ) -> Iterator[Fault]:
     is_active = version.id == claims.active_id
     path = folder.version(version.name)
     try:
         manifest = verify_all(path)
+        if manifest.milvus is not None:
+            require_full(path, manifest, version.count, milvus)
+            return
         index = open_files(path, manifest)
         open_columns(path, manifest)
     except VersionDamaged as damaged:

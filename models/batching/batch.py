@@ -13,8 +13,10 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
+from opentelemetry.trace import Span, get_current_span
 
 from models.errors import ModelError
+from models.request_id import REQUEST_ID
 from models.types import Embeddings, Pixels, Tokens
 
 ErrorFactory = Callable[[], ModelError]
@@ -38,6 +40,9 @@ class Request:
     queued_work: int = 0
     """Of its items that wait in the queue: padded tokens, or images."""
     was_taken: bool = False
+    request_id: str | None = field(default_factory=REQUEST_ID.get)
+    span: Span = field(default_factory=get_current_span)
+    """That of whoever asks, which is told how long it waited."""
     _done: list[tuple[int, Embeddings]] = field(default_factory=list)
 
     @property
@@ -83,6 +88,12 @@ class Batch:
     @property
     def requests(self) -> set[Request]:
         return {item.request for item in self.items}
+
+    @property
+    def whose(self) -> dict[str, str]:
+        """For a line of the log."""
+        ids = sorted({one.request_id for one in self.requests if one.request_id})
+        return {"request_id": ",".join(ids)} if ids else {}
 
     def resolve(self, embeddings: Embeddings) -> None:
         """From any thread. Shape (len(items), dim)."""

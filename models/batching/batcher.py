@@ -17,6 +17,7 @@ from models.batching.batch import Batch, ErrorFactory, Item, Lane, Request
 from models.batching.metrics import EncodeMetrics
 from models.batching.pace import Pace
 from models.errors import DeadlineExceeded, Overloaded
+from models.tracing import tell
 from models.types import Embeddings, Pixels, Tokens
 
 _PATIENCE = 0.5
@@ -237,4 +238,6 @@ class MicroBatcher:
         for request in batch.requests:
             if not request.was_taken:
                 request.was_taken = True
-                self._metrics.queue_seconds.observe(now - request.submitted)
+                waited = now - request.submitted
+                self._metrics.queue_seconds.observe(waited)
+                tell(request.span, queue_ms=round(waited * 1000, 3), batch=len(batch.items))

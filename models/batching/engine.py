@@ -46,7 +46,7 @@ class Engine:
                 self._give_up(batch, error)
                 return
             except Exception as error:
-                logger.exception("a batch of %d failed", len(batch.items))
+                logger.exception("a batch of %d failed", len(batch.items), extra=batch.whose)
                 reason = f"the encoder failed: {type(error).__name__}: {error}"
                 batch.fail(partial(EncodingFailed, reason))
 

@@ -12,6 +12,7 @@ from PIL import Image
 from models.batching.deadline import in_time
 from models.batching.metrics import CacheMetrics
 from models.errors import DeadlineExceeded, InvalidInput
+from models.tracing import span, tell
 from models.types import Embedder, Embeddings, EncoderSpec
 
 
@@ -39,11 +40,17 @@ class CachedEmbedder:
         return self.inner.spec
 
     async def embed_texts(self, texts: Sequence[str], deadline: float) -> Embeddings:
-        if len(texts) == 1 and (row := self._look_up(texts[0])) is not None:
-            self._metrics.hits.inc()
-            return row[None]  # the usual case: a query that was asked before
-        found = {text: row for text in texts if (row := self._look_up(text)) is not None}
-        self._metrics.hits.inc(len(found))
+        with span("encode", texts=len(texts)) as encoding:
+            found = {text: row for text in texts if (row := self._look_up(text)) is not None}
+            self._metrics.hits.inc(len(found))
+            tell(encoding, cached=len(found))
+            if len(texts) == len(found) == 1:
+                return found[texts[0]][None]  # the usual case: a query that was asked before
+            return await self._completed(found, texts, deadline)
+
+    async def _completed(
+        self, found: dict[str, Embeddings], texts: Sequence[str], deadline: float
+    ) -> Embeddings:
         while missing := dict.fromkeys(text for text in texts if text not in found):
             flight = self._flights.get(next(iter(missing))) or self._take_off(missing, deadline)
             rows = await self._ride(flight, missing, deadline)
@@ -52,7 +59,8 @@ class CachedEmbedder:
         return np.stack([found[text] for text in texts]) if texts else self._none()
 
     async def embed_images(self, images: Sequence[Image.Image], deadline: float) -> Embeddings:
-        return await self.inner.embed_images(images, deadline)
+        with span("encode", images=len(images)):
+            return await self.inner.embed_images(images, deadline)
 
     async def close(self) -> None:
         await self.inner.close()

@@ -7,6 +7,7 @@ Texts are embedded as ever: a text is compared with each part of a row.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from models.batching.engine import in_halves
 from models.regions.schemes import RegionScheme
-from models.types import Embeddings, Encoder, EncoderSpec, Pixels, Tokens
+from models.types import Embeddings, EncoderSpec, LoadedEncoder, Pixels, Tokens, ToPixels
 
 _AT_ONCE = 64
 """Regions in a forward pass."""
@@ -22,11 +23,11 @@ _SHAPE = np.dtype("<i4")
 
 
 class RegionEncoder:
-    """See `models.types.Encoder`. A picture's pixels are those of its regions, one after the other,
-    behind their heights and widths.
+    """See `models.types.LoadedEncoder`. A picture's pixels are those of its regions, one after the
+    other, behind their heights and widths.
     """
 
-    def __init__(self, inner: Encoder, scheme: RegionScheme) -> None:
+    def __init__(self, inner: LoadedEncoder, scheme: RegionScheme) -> None:
         self._inner = inner
         self._scheme = scheme
         self._spec = region_spec(inner.spec, scheme)
@@ -42,7 +43,11 @@ class RegionEncoder:
         return self._inner.encode_tokens(batch)
 
     def to_pixels(self, image: Image.Image) -> Pixels:
-        return _joined([self._inner.to_pixels(part) for part in self._scheme.cut(image)])
+        return _pixels_of_parts(self._inner.to_pixels, self._scheme, image)
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        return partial(_pixels_of_parts, self._inner.portable_pixels, self._scheme)
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         """Shape (len(batch), regions · dim)."""
@@ -72,7 +77,8 @@ def region_spec(inner: EncoderSpec, scheme: RegionScheme) -> EncoderSpec:
     )
 
 
-def _joined(parts: Sequence[Pixels]) -> Pixels:
+def _pixels_of_parts(to_pixels: ToPixels, scheme: RegionScheme, image: Image.Image) -> Pixels:
+    parts = [to_pixels(part) for part in scheme.cut(image)]
     shapes = np.array([part.shape[:2] for part in parts], _SHAPE)
     return np.concatenate([shapes.view(np.uint8).ravel(), *(part.ravel() for part in parts)])
 

@@ -15,7 +15,7 @@ from models.towers.cuda_graphs import CudaGraphs, batch_sizes
 from models.towers.device_errors import device_errors
 from models.towers.pixels import PixelTransform
 from models.towers.precision import Placement
-from models.types import Embeddings, EncoderSpec, Pixels, Tokens
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens, ToPixels
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class TextTower(nn.Module):
 
 
 class TorchEncoder:
-    """See `models.types.Encoder`. The towers are moved and cast here, once.
+    """See `models.types.LoadedEncoder`. The towers are moved and cast here, once.
 
     `image_tower` takes (n, 3, size, size), normalised, in the placement's dtype, and gives
     (n, dim). Neither tower has to normalise what it gives.
@@ -88,6 +88,10 @@ class TorchEncoder:
         if self._placement.on_cpu:
             return self._transform.to_square(image)
         return self._transform.to_bounded(image)
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        return self._transform.to_square
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         if not batch:

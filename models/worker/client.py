@@ -17,6 +17,7 @@ from models.batching.deadline import in_time
 from models.batching.pace import Pace
 from models.errors import EncodingFailed, InvalidInput, ModelError, Overloaded
 from models.types import Embeddings, EncoderSpec
+from models.worker.callers import Caller, caller
 from models.worker.link import Links, NotSent
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class _Question:
     texts: Sequence[str]
     deadline: float
     answer: asyncio.Future[Embeddings]
+    caller: Caller
 
 
 class EncoderClient:
@@ -93,7 +95,7 @@ class EncoderClient:
             return np.concatenate(answers)
         self._admit(len(texts), deadline - time.monotonic())
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Question(texts, deadline, answer))
+        self._waiting.append(_Question(texts, deadline, answer, caller()))
         self._send_soon()
         return await in_time(answer, deadline)
 
@@ -160,7 +162,7 @@ class EncoderClient:
         texts = [text for question in questions for text in question.texts]
         started = time.monotonic()
         try:
-            embeddings = await self._ask(texts, max(question.deadline for question in questions))
+            embeddings = await self._ask(texts, questions)
         except InvalidInput as error:
             await self._carry_halves(questions, error)
         except ModelError as error:
@@ -180,14 +182,16 @@ class EncoderClient:
         middle = len(questions) // 2
         await asyncio.gather(self._carry(questions[:middle]), self._carry(questions[middle:]))
 
-    async def _ask(self, texts: Sequence[str], deadline: float) -> Embeddings:
+    async def _ask(self, texts: Sequence[str], questions: Sequence[_Question]) -> Embeddings:
+        deadline = max(question.deadline for question in questions)
+        callers = [question.caller for question in questions]
         link = await self._links.get()
         self._pace = link.pace
         try:
-            return await link.embed_texts(texts, deadline - time.monotonic())
+            return await link.embed_texts(texts, deadline - time.monotonic(), callers)
         except NotSent:
             link = await self._links.get()
-            return await link.embed_texts(texts, deadline - time.monotonic())
+            return await link.embed_texts(texts, deadline - time.monotonic(), callers)
 
     def _observe(self, texts: int, started: float) -> None:
         """What this call added: the worker takes calls one after the other."""

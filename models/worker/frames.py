@@ -10,7 +10,8 @@ the payload: embeddings as little-endian float32, pictures as RGB bytes, row by 
                      {"id", "kind": "rows", "shape": [n, dim]} + float32
                      {"id", "kind": "error", "error", "detail", "retry_after"}
 
-Timeouts are seconds that are left: the clocks of two machines need not agree.
+Timeouts are seconds that are left: the clocks of two machines need not agree. A call may name its
+`callers`, [[request id, traceparent], …], either of them null (`models.worker.callers`).
 """
 
 import json

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from models.batching.pace import Pace
 from models.errors import (
@@ -26,6 +26,8 @@ from models.errors import (
 )
 from models.types import Embeddings, EncoderSpec
 from models.worker import frames
+from models.worker.addresses import addresses
+from models.worker.callers import Caller, as_fields, caller
 from models.worker.frames import BadFrame, Hello
 
 logger = logging.getLogger(__name__)
@@ -68,15 +70,20 @@ class Link:
         self._farewells: set[asyncio.Task[None]] = set()
         self.is_lost = False
 
-    async def embed_texts(self, texts: Sequence[str], timeout: float) -> Embeddings:  # noqa: ASYNC109 - it is sent along
+    async def embed_texts(
+        self,
+        texts: Sequence[str],
+        timeout: float,  # noqa: ASYNC109 - it is sent along
+        callers: Iterable[Caller] = (),
+    ) -> Embeddings:
         """Raises ModelError, NotSent among them."""
-        header = self._header("texts", timeout)
+        header = self._header("texts", timeout) | as_fields(callers)
         frame = frames.pack({**header, "texts": list(texts)})
         return self._whole(await self._call(header["id"], frame), len(texts))
 
     async def embed_images(self, images: Sequence[Image.Image], timeout: float) -> Embeddings:  # noqa: ASYNC109 - as above
         """Raises ModelError, NotSent among them."""
-        header = self._header("images", timeout)
+        header = self._header("images", timeout) | as_fields([caller()])
         frame = await asyncio.to_thread(frames.pack_images, header, images)
         return self._whole(await self._call(header["id"], frame), len(images))
 
@@ -253,10 +260,10 @@ class Links:
             "close_timeout": _CLOSE_SECONDS,
             "proxy": None,
         }
-        opening = (
-            unix_connect(socket_path, uri, **options) if socket_path else connect(uri, **options)
-        )
-        socket = await opening
+        if socket_path:
+            socket = await unix_connect(socket_path, uri, **options)
+        else:
+            socket = await _connect_to_one(uri, options)
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 hello = frames.unpack_hello(await socket.recv())
@@ -278,6 +285,15 @@ class Links:
                 f"it serves {spec.id} now, and this process began with {began}: "
                 "restart this process to follow"
             )
+
+
+async def _connect_to_one(uri: str, options: dict[str, Any]) -> ClientConnection:
+    """Of the workers that share the name, one that answers. Raises what the last one raised."""
+    *others, last = await addresses(uri)
+    for host in others:
+        with suppress(OSError, TimeoutError, WebSocketException):
+            return await connect(uri, host=host, **options)
+    return await connect(uri, host=last, **options)
 
 
 def require_worker_url(url: str) -> None:

@@ -39,6 +39,7 @@ class WorkerServer(uvicorn.Server):
             address.host,
             address.port,
             uds=str(address.uds) if address.uds else None,
+            log_config=None,
             log_level=log_level,
             access_log=False,
             lifespan="off",
@@ -65,13 +66,17 @@ class WorkerServer(uvicorn.Server):
             self._warming = asyncio.create_task(self._worker.warm_up())
             self._warming.add_done_callback(self._warmed)
 
+    async def main_loop(self) -> None:
+        with self._worker.drain.at_sigterm():
+            await super().main_loop()
+
     async def on_tick(self, counter: int) -> bool:
         if self._worker.lost:
             self.failure = self._worker.lost
         return await super().on_tick(counter) or self.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._worker.drain()
+        await self._worker.close()
         await super().shutdown(sockets)
 
     def _warmed(self, warming: asyncio.Task[None]) -> None:

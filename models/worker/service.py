@@ -22,8 +22,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from models.batching.embedder import LocalEmbedder
 from models.batching.memory import settle_memory
 from models.errors import DeviceLost, EncoderAway, ModelError, Overloaded
+from models.request_id import REQUEST_ID
+from models.tracing import span_for
 from models.types import Embeddings
 from models.worker import frames
+from models.worker.callers import callers_in
+from models.worker.drain import Drain
 from models.worker.frames import BadFrame, Hello
 
 logger = logging.getLogger(__name__)
@@ -39,11 +43,14 @@ _CLOSING_SECONDS = 0.5
 class Worker:
     """Answers with `embedder`; ready once `warm_up` is done."""
 
-    def __init__(self, embedder: LocalEmbedder, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, embedder: LocalEmbedder, registry: CollectorRegistry, drain_seconds: float = 0.0
+    ) -> None:
+        self.drain = Drain(drain_seconds)
         self._embedder = embedder
         self._registry = registry
         self._is_warm = False
-        self._is_draining = False
+        self._is_closed = False
         self._sessions: set[_Session] = set()
         self.app = Starlette(
             routes=[
@@ -64,9 +71,9 @@ class Worker:
         settle_memory()
         self._is_warm = True
 
-    async def drain(self) -> None:
+    async def close(self) -> None:
         """Refuse what comes from now on, answer what has come, then stop the encoder."""
-        self._is_draining = True
+        self._is_closed = True
         await self._embedder.close()
         for session in list(self._sessions):
             await session.finish()
@@ -75,7 +82,7 @@ class Worker:
     def _reason_not_ready(self) -> str | None:
         if self._embedder.lost:
             return str(self._embedder.lost)
-        if self._is_draining:
+        if self._is_closed:
             return "stopping"
         return None if self._is_warm else "warming up"
 
@@ -85,7 +92,7 @@ class Worker:
         return JSONResponse({"status": "ok"})
 
     async def _ready(self, _: Request) -> Response:
-        reason = self._reason_not_ready
+        reason = "stopping" if self.drain.has_begun else self._reason_not_ready
         if reason:
             return JSONResponse({"status": reason}, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"status": "ready", "model": self._embedder.spec.id})
@@ -154,6 +161,13 @@ class _Session:
         task.add_done_callback(lambda _: self._calls.pop(call, None))
 
     async def _answer(self, call: int, header: dict[str, Any], payload: memoryview) -> None:
+        callers = callers_in(header)
+        REQUEST_ID.set(",".join(each.request_id for each in callers if each.request_id) or None)
+        parents = [each.traceparent for each in callers if each.traceparent]
+        with span_for(parents, "encode batch"):
+            await self._reply(call, header, payload)
+
+    async def _reply(self, call: int, header: dict[str, Any], payload: memoryview) -> None:
         try:
             reply = frames.pack_embeddings(call, await self._embed(header, payload))
         except ModelError as error:

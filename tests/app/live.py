@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from indexer.catalog.db import Database
 from indexer.catalog.tables import IndexVersion, OpenedVersion
-from tests.app.test_serving import eventually
 from tests.indexer.live_rows import Vector
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 URL = "/v1/collections/shop/search"
 
@@ -29,7 +29,7 @@ def found(client: TestClient, **request: object) -> list[str]:
 
 def everywhere(clients: tuple[TestClient, ...], condition: Callable[[TestClient], bool]) -> None:
     for client in clients:
-        eventually(lambda client=client: condition(client))
+        until(lambda client=client: condition(client))
 
 
 def sample(client: TestClient, name: str) -> float | None:

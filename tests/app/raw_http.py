@@ -3,8 +3,7 @@
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from fastapi import FastAPI
 
 from app.config import Settings
 from app.server import options
+from tests.waiting import until
 
 GENEROUS = 20.0
 """Seconds; nothing here takes a tenth of it unless it fails."""
@@ -24,8 +24,7 @@ class RunningServer(uvicorn.Server):
     """In a thread; `port` and its connections are known once it has started."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        # Without uvicorn's own way of logging, tests see what is logged.
-        super().__init__(uvicorn.Config(app, log_config=None, **options(settings)))
+        super().__init__(uvicorn.Config(app, **options(settings)))
 
     @property
     def port(self) -> int:
@@ -48,13 +47,6 @@ def running(app: FastAPI, settings: Settings) -> Iterator[RunningServer]:
         server.should_exit = True
         thread.join(GENEROUS)
         assert not thread.is_alive(), "the server did not stop"
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + GENEROUS
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 def connect(port: int) -> socket.socket:

@@ -10,6 +10,7 @@ from app.search import answers
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Collection
 from tests.app.shop import index, refresh
+from tests.databases import ON_SQLITE
 
 URL = "/v1/collections/shop/search"
 
@@ -32,6 +33,7 @@ def same(one: dict[str, object], other: dict[str, object]) -> bool:
     return {**one, "timings_ms": 0} == {**other, "timings_ms": 0}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "question",
     [
@@ -55,6 +57,7 @@ def test_the_two_forms_share_their_answers(shop: TestClient) -> None:
     assert was_kept(simple)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "other",
     [

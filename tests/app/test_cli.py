@@ -1,10 +1,13 @@
 """The command line: what it prints for people and for programs, and how it fails."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 from fastapi.testclient import TestClient
+from typer.core import TyperGroup
 
 from app.cli import cli
 from app.config import Settings
@@ -35,8 +38,12 @@ def commands() -> dict[str, str]:
     while pending:
         path, command = pending.pop()
         found[path] = command.help or ""
-        for name, child in getattr(command, "commands", {}).items():
-            pending.append((f"{path} {name}".strip(), child))
+        if isinstance(command, TyperGroup):
+            context = typer.Context(command)
+            pending += [
+                (f"{path} {name}".strip(), command.get_command(context, name))
+                for name in command.list_commands(context)
+            ]
     return found
 
 
@@ -47,6 +54,14 @@ def test_every_command_explains_itself(noongil: Run, command: str, help_: str) -
     assert "Usage: " in ran.out
     assert help_
     assert help_.split(".", maxsplit=1)[0] in ran.out
+
+
+def test_commands_that_serve_nothing_do_without_the_server() -> None:
+    """To import it takes as long as all the rest."""
+    modules = ", ".join(f"app.commands.{name}" for name in ("keys", "jobs", "index", "encoder"))
+    code = f"import sys, app.cli, {modules}; print('app.main' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
 
 
 def test_the_commands_of_the_contract_are_there() -> None:

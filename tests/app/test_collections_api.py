@@ -10,6 +10,7 @@ from app.collections.schemas import CollectionName
 from app.config import Settings
 from tests.app.shop import assert_problem, at_work, collection_folder, image_url
 from tests.app.uploads import in_base64, png
+from tests.databases import ON_SQLITE
 
 URL = "/v1/collections"
 
@@ -56,6 +57,7 @@ def test_a_collection_says_what_it_can_be_filtered_by(client: TestClient) -> Non
     assert client.get(URL).json()[0]["fields"] == {**kinds, "added": "date"}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "name", ["", "Shop", "-shop", "_shop", "숍", "a b", "a/b", "..", "a\n", "x" * 65, "\ud800"]
 )

@@ -61,7 +61,7 @@ def test_a_browser_may_ask_and_call_over_a_real_connection(settings: Settings) -
         called = client.get("/v1/collections", headers={"Origin": SHOP, **bearer(key)})
         assert (called.status_code, allowed_origin(called)) == (200, SHOP)
         exposed = called.headers["access-control-expose-headers"]
-        assert set(exposed.split(", ")) == {"Location", "Retry-After"}
+        assert set(exposed.split(", ")) == {"Location", "Retry-After", "X-Request-Id"}
         assert "access-control-allow-credentials" not in called.headers
         assert "Origin" in called.headers["vary"]
 

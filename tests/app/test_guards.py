@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 
 from app.cli import main
 from app.config import Settings
-from app.server import CannotServe, require_free, run
+from app.listening import CannotServe, require_free
+from app.server import run
 from indexer.catalog import db
 from tests.app.shop import assert_problem, opened, served
 from tests.app.uploads import in_base64, png

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.config import Settings
 from tests.app.shop import assert_problem, damage, index, opened, paint, refresh, search
+from tests.waiting import until
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -70,7 +71,7 @@ def test_a_new_version_takes_the_place_of_the_old(
 def test_a_deleted_collection_leaves_no_label(shop: TestClient) -> None:
     search(shop, text="red")
     shop.delete("/v1/collections/shop")
-    assert not [labels for _, labels in samples(shop) if "shop" in labels]
+    until(lambda: not [labels for _, labels in samples(shop) if "shop" in labels])
 
 
 def test_a_collection_under_the_name_of_a_deleted_one_is_measured(

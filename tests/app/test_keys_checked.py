@@ -272,7 +272,7 @@ def test_a_server_that_nobody_can_call_says_so(
 
     if with_key:
         make_key(settings, "read")
-    monkeypatch.setattr("uvicorn.run", stop)
+    monkeypatch.setattr("uvicorn.Config", stop)
     monkeypatch.setenv("NOONGIL_HOST", "")  # which `run` sets, for its workers
     with pytest.raises(Stopped):
         run(guarded(settings, host="0.0.0.0", port=0), workers=2)  # noqa: S104

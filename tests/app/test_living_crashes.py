@@ -10,7 +10,7 @@ from bench.crashes.oracle import Delete, Oracle, Patch, Put, State, listing_faul
 from bench.crashes.pictures import cosine
 from bench.crashes.run import Plan, run
 
-PLAN = Plan(writes=80, kills=4, seed=641, visible_within=10.0)
+PLAN = Plan(writes=40, kills=4, seed=641, visible_within=60.0)
 """By this seed all die at once, the worker in the middle of a job, both servers, one of them."""
 
 QUERY = 7

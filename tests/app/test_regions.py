@@ -19,8 +19,8 @@ from models.registry import load_encoder
 from tests.app.jobs.workers import do
 from tests.app.live import URL, served_version
 from tests.app.shop import index, refresh
-from tests.app.test_serving import eventually
 from tests.app.uploads import in_base64, put_json
+from tests.waiting import until
 
 CORNER = {"x": 0.6, "y": 0.0, "width": 0.4, "height": 0.4}
 MIDDLE = {"x": 0.3, "y": 0.3, "width": 0.4, "height": 0.4}
@@ -96,7 +96,7 @@ def test_what_is_put_is_framed_before_and_beside_an_index(
     put(client, "b", street("blue", CORNER))
     assert boxes(client, text="red", k=1) == {"a": MIDDLE}
     index(settings, streets, encoder=load_encoder("tiny+grid"))
-    eventually(lambda: client.get("/v1/collections/shop").json()["active_version"])
+    until(lambda: client.get("/v1/collections/shop").json()["active_version"])
     refresh(client)
     put(client, "b", street("red", CORNER))
     put(client, "c", Image.new("RGB", (9, 9), "red"))
@@ -187,7 +187,7 @@ def test_regions_come_and_go_under_load_and_no_answer_mixes_two(
                 version = str(index(live, streets, encoder=encoder).version)
                 framed[version] = encoder is by_regions
                 refresh(client)
-                eventually(lambda version=version: answers[-1][0] == version)
+                until(lambda version=version: answers[-1][0] == version)
         finally:
             stop.set()
         for future in searching:

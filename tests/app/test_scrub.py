@@ -2,15 +2,16 @@
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.config import Settings
 from app.serving import opening, scrub
+from app.serving.live_collections import LiveCollections
 from app.serving.scrub import Scrubber
 from indexer.errors import VersionDamaged
 from indexer.versions.manifest import VECTORS, read_manifest
@@ -23,7 +24,9 @@ from tests.app.shop import (
     refresh,
     search,
 )
+from tests.databases import ON_SQLITE
 from tests.indexer.versions import flip, hide_damage
+from tests.waiting import until
 
 URL = "/v1/collections/shop/search"
 BIT = 999
@@ -49,19 +52,12 @@ def served_version(client: TestClient) -> str | None:
     return str(response.json()["version"]) if response.status_code == 200 else None
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
-    until = monotonic() + seconds
-    while not condition():
-        assert monotonic() < until, "not in time"
-        sleep(0.02)
-
-
 def test_damage_that_no_time_shows_makes_room_for_the_version_before(
     settings: Settings, versions: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     fail_silently(versions[1])
     with opened(settings) as client:
-        eventually(lambda: served_version(client) == versions[0].name)
+        until(lambda: served_version(client) == versions[0].name)
         assert search(client, text="초록", k=1) == ["green.png"]
         assert client.get("/readyz").status_code == 200
         metrics = client.get("/metrics").text
@@ -75,13 +71,29 @@ def test_damage_that_no_time_shows_makes_room_for_the_version_before(
     assert f"withdrawing a version of shop: {versions[1].name}: {VECTORS}" in said[0]
 
 
+@ON_SQLITE
+def test_damage_that_is_found_before_anything_is_served_is_not_served(
+    settings: Settings, versions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = LiveCollections.install
+
+    def slowly(*args: Any) -> None:
+        sleep(0.5)
+        install(*args)
+
+    monkeypatch.setattr(LiveCollections, "install", slowly)
+    fail_silently(versions[1])
+    with opened(settings) as client:
+        until(lambda: served_version(client) == versions[0].name)
+
+
 def test_where_no_other_version_is_left_the_reason_is_said(
     settings: Settings, versions: list[Path], photos: Path
 ) -> None:
     for version in versions:
         fail_silently(version)
     with opened(settings) as client:
-        eventually(lambda: client.get("/readyz").status_code == 503)
+        until(lambda: client.get("/readyz").status_code == 503)
         detail = assert_problem(client.get(URL, params={"q": "red"}), 503, "not_ready")
         assert f"{versions[1].name}: {VECTORS} does not match" in detail
         assert "noongil_active_version{" not in client.get("/metrics").text
@@ -101,7 +113,7 @@ def test_a_version_that_is_whole_again_gives_none_of_the_answers_it_gave(
         patched.setattr(scrub, "_REST", 200)  # answers are given before the damage is found
         with opened(settings) as client:
             client.post(URL, json={"text": "red"})
-            eventually(lambda: served_version(client) == versions[0].name, seconds=20)
+            until(lambda: served_version(client) == versions[0].name)
             flip(versions[1] / VECTORS, BIT)
             patched.setattr(opening, "_RETRY_SECONDS", 0)
             refresh(client)
@@ -134,7 +146,7 @@ def test_a_server_stops_in_the_middle_of_a_file(
     monkeypatch.setattr(scrub, "_REST", 1e9)
     with opened(settings) as client:
         assert served_version(client) == versions[1].name
-        eventually(lambda: bool(threads_at_work()))
+        until(lambda: bool(threads_at_work()))
         began = monotonic()
     assert monotonic() - began < 5
     assert threads_at_work() == []

@@ -12,10 +12,12 @@ from indexer.catalog.db import Database
 from indexer.catalog.repository import bump_change_number, bury, collection
 from indexer.catalog.tables import Image
 from tests.app.shop import assert_problem, image_url, index, paint, refresh, search, served
+from tests.databases import ON_SQLITE
 
 URL = "/v1/collections/shop/search"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("text", "first"),
     [("빨강", "red.png"), ("초록", "green.png"), ("파랑", "blue.png"), ("red", "red.png")],
@@ -63,6 +65,7 @@ def test_k_is_how_many_up_to_what_there_is(shop: TestClient) -> None:
     assert len(search(shop, text="red", k=1000)) == 3
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("k", [0, -1, 1001, 10**30, "many", 1.5, None])
 def test_k_out_of_bounds_is_refused(shop: TestClient, k: object) -> None:
     posted = shop.post(URL, json={"text": "red", "k": k})
@@ -98,6 +101,7 @@ def test_min_relevance_leaves_the_irrelevant_out(shop: TestClient) -> None:
         assert search(shop, text="red", min_relevance=bound) == wanted
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("recall", [0.01, 0.5, 1.0])
 def test_recall_can_be_asked_for(shop: TestClient, recall: float) -> None:
     assert search(shop, text="초록", recall=recall)[0] == "green.png"
@@ -137,6 +141,7 @@ def test_ids_that_end_like_our_own_addresses_still_work(
     assert len(client.get(image_url(key, "/similar")).json()["hits"]) == 2
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "typed",
     [
@@ -155,6 +160,7 @@ def test_spellings_that_look_alike_find_alike(shop: TestClient, typed: str) -> N
     assert shop.get(URL, params={"q": typed}).json()["hits"] == response["hits"]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("text", ["", " ", "\u200b", "\u3000", "가" * 1001, "x" * 100_000])
 def test_blank_and_endless_queries_are_refused(shop: TestClient, text: str) -> None:
     for response in (shop.post(URL, json={"text": text}), shop.get(URL, params={"q": text[:5000]})):
@@ -186,6 +192,7 @@ BAD_BODIES = [
 ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("body", "named"), BAD_BODIES)
 def test_a_bad_request_names_its_field_and_echoes_nothing(
     shop: TestClient, body: bytes, named: str

@@ -3,11 +3,10 @@
 import gc
 import logging
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import pytest
 from fastapi.testclient import TestClient
@@ -26,6 +25,7 @@ from tests.app.shop import (
     served,
 )
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 URL = "/v1/collections/shop/search"
 
@@ -48,13 +48,6 @@ def hold_still(client: TestClient) -> None:
 
 def served_version(client: TestClient) -> str:
     return str(client.get(URL, params={"q": "red"}).json()["version"])
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
-    until = monotonic() + seconds
-    while not condition():
-        assert monotonic() < until, "not in time"
-        sleep(0.02)
 
 
 def test_versions_change_under_load_without_one_failed_or_mixed_answer(
@@ -80,7 +73,7 @@ def test_versions_change_under_load_without_one_failed_or_mixed_answer(
             for shade in range(1, 6):
                 newest = version_after(settings, photos, shade)
                 totals[newest] = 3 + shade
-                eventually(lambda wanted=newest: answers[-1][1] == wanted)
+                until(lambda wanted=newest: answers[-1][1] == wanted)
         finally:
             stop.set()
         for future in searching:

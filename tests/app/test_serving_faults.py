@@ -24,9 +24,10 @@ from indexer.live.changes import Changes
 from models.types import Embedder
 from tests.app.live import URL, found, of, sample, served_version
 from tests.app.shop import assert_problem, index, opened, refresh, search
-from tests.app.test_serving import eventually, hold_still
+from tests.app.test_serving import hold_still
 from tests.indexer.live_rows import Rows
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 
 def test_a_collection_waits_for_its_encoder_and_says_so(
@@ -43,13 +44,13 @@ def test_a_collection_waits_for_its_encoder_and_says_so(
     monkeypatch.setattr(Embedders, "of", slowly)
     rows = Rows(database, data_dir, encoder=TinyEncoder("2"))
     rows.put({"red": of("red", "2")})
-    eventually(lambda: sample(client, "noongil_delta_images") == 1)
+    until(lambda: sample(client, "noongil_delta_images") == 1)
     detail = assert_problem(client.post(URL, json={"text": "red"}), 503, "not_ready")
     assert "its encoder is being loaded" in detail
     rows.put({"blue": of("blue", "2")})
-    eventually(lambda: sample(client, "noongil_delta_images") == 2)
+    until(lambda: sample(client, "noongil_delta_images") == 2)
     loaded.set()
-    eventually(lambda: found(client, text="red") == ["red", "blue"])
+    until(lambda: found(client, text="red") == ["red", "blue"])
 
 
 def test_an_encoder_that_cannot_be_loaded_is_named(
@@ -73,9 +74,9 @@ def test_what_does_not_fit_is_counted_and_said_once(
     with caplog.at_level(logging.WARNING), opened(small) as client:
         for number in range(4):
             rows.put({f"run-{number}-{n}": of("red") for n in range(2)}, "folder:photos")
-        eventually(lambda: sample(client, "noongil_delta_behind") == 5)
+        until(lambda: sample(client, "noongil_delta_behind") == 5)
         rows.put({"api": of("blue")})
-        eventually(lambda: found(client, text="blue", k=1) == ["api"])
+        until(lambda: found(client, text="blue", k=1) == ["api"])
         assert sample(client, "noongil_delta_images") == 3
         assert sample(client, "noongil_delta_behind") == 6
     said = [record for record in caplog.records if "more changed" in record.getMessage()]
@@ -89,11 +90,11 @@ def servers(database: Database) -> int:
 
 def test_a_server_is_known_as_long_as_it_is_there(settings: Settings, database: Database) -> None:
     with opened(settings) as client:
-        eventually(lambda: servers(database) == 1)
+        until(lambda: servers(database) == 1)
         with database.write() as session:
             session.delete(session.scalars(select(Server)).one())
         client.app_state["serving"]._announcing.wake()
-        eventually(lambda: servers(database) == 1)
+        until(lambda: servers(database) == 1)
     assert servers(database) == 0
 
 
@@ -105,7 +106,7 @@ def test_one_broken_collection_holds_up_no_other(
         session.get_one(Collection, broken.id).dim = -1
     with caplog.at_level(logging.ERROR):
         Rows(database, data_dir).put({"red": of("red")})
-        eventually(lambda: found(client, text="red") == ["red"])
+        until(lambda: found(client, text="red") == ["red"])
     assert "cannot follow broken" in caplog.text
 
 
@@ -121,7 +122,7 @@ def test_a_server_goes_on_while_the_database_is_away_and_catches_up(
         while monotonic() < before + 0.2:
             assert "white" not in search(shop, text="white")
     rows.put({"black": of("black")})
-    eventually(lambda: {"white", "black"} <= {*found(shop, text="white")})
+    until(lambda: {"white", "black"} <= {*found(shop, text="white")})
 
 
 def test_a_next_version_that_cannot_be_followed_hides_no_write(
@@ -135,7 +136,7 @@ def test_a_next_version_that_cannot_be_followed_hides_no_write(
     active = shop.app_state["serving"].get("shop").segments.version_id
     newer = index(settings, photos, encoder=TinyEncoder("2")).version
     rows = Rows(database, data_dir)
-    eventually(lambda: served_version(shop) == newer)
+    until(lambda: served_version(shop) == newer)
     hold_still(shop)
     rows.switch(next_version_id=active)
     refresh(shop)
@@ -186,7 +187,7 @@ def test_a_server_is_known_before_it_has_opened_anything(
     with ThreadPoolExecutor(1) as pool:
         serving = pool.submit(serve)
         assert opening_files.wait(30)
-        eventually(lambda: servers(database) == 1)
+        until(lambda: servers(database) == 1)
         go_on.set()
         serving.result(30)
     assert servers(database) == 0

@@ -20,9 +20,9 @@ from indexer.catalog.tables import IndexVersion
 from models.types import Embedder, Embeddings
 from tests.app.live import URL, found, name_of, of, opened_by_servers, served_version
 from tests.app.shop import index, opened, search
-from tests.app.test_serving import eventually
 from tests.indexer.live_rows import Rows
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 
 class Rolled:
@@ -69,7 +69,7 @@ def test_a_model_changes_under_load_and_no_answer_mixes_two(
             for encoder in (TinyEncoder("2"), TinyEncoder("1"), TinyEncoder("2")):
                 before = len(answers)
                 versions.append(str(index(settings, photos, encoder=encoder).version))
-                eventually(lambda before=before: answers[-1][1] == versions[-1] != answers[before])
+                until(lambda before=before: answers[-1][1] == versions[-1] != answers[before])
         finally:
             stop.set()
         for future in searching:
@@ -110,10 +110,10 @@ def test_a_version_is_opened_beforehand_and_writes_are_seen_meanwhile(
         monkeypatch.setattr(Embedders, "of", slowly)
         rows.switch(next_version_id=versions[1])
         rows.put({"white": of("white")})
-        eventually(lambda: found(client, text="white", k=1) == ["white"])
+        until(lambda: found(client, text="white", k=1) == ["white"])
         rows.embed({"white": of("white", "2")}, TinyEncoder("2").spec.fingerprint)
         loaded.set()
-        eventually(lambda: opened_by_servers(database) == {*versions})
+        until(lambda: opened_by_servers(database) == {*versions})
         assert served_version(client) != name_of(database, versions[1])
         opens: list[Path] = []
         monkeypatch.setattr(opening, "open_files", lambda folder, _: opens.append(folder))
@@ -124,7 +124,7 @@ def test_a_version_is_opened_beforehand_and_writes_are_seen_meanwhile(
             encoder_fingerprint=spec.fingerprint,
             model=spec.id,
         )
-        eventually(lambda: served_version(client) == name_of(database, versions[1]))
+        until(lambda: served_version(client) == name_of(database, versions[1]))
         assert opens == []
         assert found(client, text="white", k=1) == ["white"]
 
@@ -138,10 +138,10 @@ def test_what_is_embedded_after_it_was_looked_at_is_there_at_the_switch(
     with opened(settings) as client:
         rows.put({"white": of("white")})
         rows.switch(next_version_id=versions[1])
-        eventually(lambda: opened_by_servers(database) == {*versions})
+        until(lambda: opened_by_servers(database) == {*versions})
         rows.embed({"white": of("white", "2")}, second.fingerprint)
         rows.switch(active_version_id=versions[1], encoder_fingerprint=second.fingerprint)
-        eventually(lambda: served_version(client) == name_of(database, versions[1]))
+        until(lambda: served_version(client) == name_of(database, versions[1]))
         assert found(client, text="white", k=1) == ["white"]
 
 
@@ -155,7 +155,7 @@ def test_a_version_that_was_let_go_is_out_of_memory_at_once(
     gc.disable()
     try:
         version = index(settings, photos, encoder=TinyEncoder("2")).version
-        eventually(lambda: served_version(shop) == version)
-        eventually(lambda: before() is None)
+        until(lambda: served_version(shop) == version)
+        until(lambda: before() is None)
     finally:
         gc.enable()

@@ -12,6 +12,7 @@ from indexer.catalog.db import Database
 from tests.app.command_line import runner
 from tests.app.jobs.workers import do, shown
 from tests.app.shop import assert_problem, index, paint, refresh, search
+from tests.databases import ON_SQLITE
 from tests.tiny_encoder import TinyEncoder
 
 VERSIONS = "/v1/admin/collections/shop/versions"
@@ -85,7 +86,7 @@ def test_what_cannot_be_activated_is_named(
     assert_problem(answer, 409, "collection_busy")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_the_command_line_goes_back_too(
     settings: Settings,
     photos: Path,

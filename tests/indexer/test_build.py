@@ -16,9 +16,9 @@ import pytest
 from indexer.backends.base import Modality
 from indexer.backends.faiss_index import FaissIndex
 from indexer.backends.opening import open_version
-from indexer.building.build import BuildOptions
 from indexer.building.ground_truth import exact_neighbours, recall_at
 from indexer.building.index_spec import MIN_IVF, IndexFamily
+from indexer.building.places import BuildOptions
 from indexer.errors import BuildFailed, RecallTooLow, VersionDamaged
 from indexer.versions.manifest import INDEX, LISTS, Manifest
 from tests.indexer.versions import DIM, SMALL, build, ids_of, made_from, pictures, texts

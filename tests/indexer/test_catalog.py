@@ -1,5 +1,8 @@
 """The catalog on SQLite and on PostgreSQL alike."""
 
+import socket
+from datetime import UTC
+
 import alembic.command
 import pytest
 from sqlalchemy import inspect, text
@@ -147,4 +150,26 @@ def _tables(url: str) -> set[str]:
     try:
         return set(inspect(database.engine).get_table_names())
     finally:
+        database.close()
+
+
+def test_times_are_utc_wherever_the_database_is(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGTZ", "Asia/Seoul")
+    database = Database(database_url)
+    with database.write() as session:
+        repository.add_collection(session, "shop", "tiny", SPEC, 0.95)
+    with database.read() as session:
+        assert repository.collection(session, "shop").created_at.tzinfo is UTC
+    database.close()
+
+
+def test_a_server_that_swallows_packets_is_given_up() -> None:
+    """It accepts and says nothing: whoever asks whether the catalog is ready must hear of it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        database = Database(f"postgresql://noongil:x@127.0.0.1:{port}/noongil?connect_timeout=2")
+        with pytest.raises(CatalogError):
+            db.require_current(database)
         database.close()

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from indexer.backends.opening import open_version
-from indexer.building.build import BuildOptions
 from indexer.building.index_spec import IndexFamily
+from indexer.building.places import BuildOptions
 from indexer.errors import VersionDamaged
 from indexer.versions.manifest import ATTRIBUTES, CHECKSUM, IDS, INDEX, LISTS, MANIFEST, VECTORS
 from tests.indexer.versions import build, made_from, pictures

@@ -14,6 +14,7 @@ from indexer.catalog import repository
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Image as ImageRow
 from indexer.layout import CollectionFolder
+from tests.databases import ON_SQLITE
 from tests.indexer.crashing_run import index, index_and_die
 
 FORK_SERVER = multiprocessing.get_context("forkserver")
@@ -45,10 +46,10 @@ IN_PUBLISH = [
 IN_PUBLISH_AMONG_FILES = [
     "indexer.indexing_run:build_version:1:before",
     "indexer.building.build:_gather:1:after",
-    "indexer.building.build:train:1:before",
-    "indexer.building.build:train:1:after",
+    "indexer.building.into_files:train:1:before",
+    "indexer.building.into_files:train:1:after",
     "indexer.building.fill:_add:1:after",
-    "indexer.building.build:fill:1:after",
+    "indexer.building.into_files:fill:1:after",
     "indexer.versions.manifest:fsync_file:2:before",
     "indexer.building.build:describe_files:1:after",
     "indexer.building.build:write_manifest:1:before",
@@ -59,7 +60,7 @@ IN_PUBLISH_AMONG_FILES = [
 
 
 @pytest.mark.parametrize("point", IN_EMBEDDING_AMONG_FILES + IN_PUBLISH_AMONG_FILES)
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_run_killed_far_from_the_database_loses_nothing(
     database_url: str, data_dir: Path, tmp_path: Path, point: str
 ) -> None:

@@ -22,6 +22,7 @@ from models.encoder_pool import pool_of
 from models.errors import DeviceLost
 from models.registry import load_encoder
 from models.types import Embeddings, Encoder, Pixels
+from tests.databases import ON_SQLITE
 from tests.indexer.listed_source import ListedSource, item, listed, png
 from tests.indexer.runs import keys
 from tests.models import towers
@@ -211,7 +212,7 @@ def test_pictures_that_were_moved_do_not_wait_for_a_batch_of_new_ones(
     assert encoder.images_encoded == 2
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_scan_does_not_run_away_from_the_database(
     indexing: Indexing, encoder: TinyEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +234,7 @@ def test_a_scan_does_not_run_away_from_the_database(
     assert highest <= 10 + 10 + 2
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_process_embeds_as_this_one_does(
     indexing: Indexing, database: Database, tmp_path: Path
 ) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from indexer.backends import filtered
 from indexer.backends.faiss_index import FaissIndex
 from indexer.backends.opening import open_version
-from indexer.building.build import BuildOptions
 from indexer.building.ground_truth import recall_at
 from indexer.building.index_spec import IndexFamily
+from indexer.building.places import BuildOptions
 from tests.indexer.versions import build, ids_of, made_from, one_thread, pictures, texts
 
 COUNT = 12_000

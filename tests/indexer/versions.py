@@ -7,8 +7,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from indexer.building.build import CHUNK, BuildInput, BuildOptions, build_version
+from indexer.building.build import build_version
 from indexer.building.index_spec import IndexFamily
+from indexer.building.places import CHUNK, BuildInput, BuildOptions
 from indexer.columns.collect import collect
 from indexer.layout import CollectionFolder
 from indexer.versions import verified

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -27,6 +28,7 @@ from models.errors import (
     Overloaded,
 )
 from models.worker import frames
+from models.worker.addresses import addresses
 from models.worker.client import EncoderClient
 from models.worker.frames import Hello
 from models.worker.server import Address
@@ -404,3 +406,38 @@ async def test_closing_lets_nobody_wait_for_a_connection() -> None:
         outcomes = await asyncio.gather(asked, opening, return_exceptions=True)
     assert isinstance(outcomes[0], EncoderAway)
     silent.close()
+
+
+async def test_servers_spread_over_the_workers_that_share_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else all would use the first that the resolver names, and the other devices none."""
+    _resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+    first = {(await addresses("ws://encoder:8001/encode"))[0] for _ in range(64)}
+    assert first == {"127.0.0.1", "127.0.0.2"}
+
+
+async def test_of_workers_that_share_a_name_one_that_is_away_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with worker_on_a_thread(ScriptedEncoder(), Address(port=0)) as (_, server):
+        port = server.url().rpartition(":")[2]
+        _resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")  # nobody listens on the second
+        for _ in range(8):
+            client = EncoderClient(f"http://encoder:{port}")
+            await client.open()
+            assert client.away is None
+            assert len(await client.embed_texts(["a"], soon())) == 1
+            await client.close()
+
+
+def _resolve_to(monkeypatch: pytest.MonkeyPatch, *hosts: str) -> None:
+    loop = asyncio.get_running_loop()
+    resolve = loop.getaddrinfo
+
+    async def shared(host: str, port: int, **options: Any) -> list[Any]:
+        if host != "encoder":
+            return await resolve(host, port, **options)
+        return [answer for each in hosts for answer in await resolve(each, port, **options)]
+
+    monkeypatch.setattr(loop, "getaddrinfo", shared)

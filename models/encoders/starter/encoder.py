@@ -26,7 +26,7 @@ from models.encoders.starter.spelling import GLOSS_FILE, PARTICLES
 from models.encoders.starter.text import TEXT_LENGTHS, SentenceEncoder, TextTower, legible
 from models.encoders.starter.vocabulary import CLASS_FILE, GROUP_FILE, read_vocabulary
 from models.errors import ModelUnavailable, UnknownModel
-from models.types import Embeddings, EncoderSpec, Pixels, Tokens
+from models.types import Embeddings, EncoderSpec, Pixels, Tokens, ToPixels
 
 if TYPE_CHECKING:
     from models.encoders.starter.image import ImageTower
@@ -36,7 +36,7 @@ FORMAT = 1  # raise it when the code changes what a vector means
 
 
 class StarterEncoder:
-    """See `models.types.Encoder`.
+    """See `models.types.LoadedEncoder`.
 
     The image tower is loaded by the first picture: a server of text queries never needs
     PyTorch, which takes seconds to import and most of a gigabyte. It raises ModelUnavailable
@@ -78,6 +78,10 @@ class StarterEncoder:
     def to_pixels(self, image: Image.Image) -> Pixels:
         self._image_tower()  # PyTorch is loaded here: in a forward pass texts would wait for it
         return starter_pixels.to_pixels(image)
+
+    @property
+    def portable_pixels(self) -> ToPixels:
+        return starter_pixels.to_pixels
 
     def encode_pixels(self, batch: Sequence[Pixels]) -> Embeddings:
         if not batch:

@@ -13,8 +13,8 @@ from app.config import Settings
 from app.problem_codes import CODES
 from tests.app.api.guide import GUIDE, Example, difference, examples, run_shell
 from tests.app.api.wardrobe import picture, wardrobe
-from tests.app.test_serving import eventually
 from tests.indexer.sources.picture_server import picture_server
+from tests.waiting import until
 
 README = GUIDE.parents[1]
 
@@ -24,7 +24,7 @@ def server(settings: Settings, photos: Path) -> Iterator[httpx.Client]:
     """That may fetch from loopback, asks for keys, and has suggestions."""
     fetching = Settings(**settings.model_dump() | {"fetch_allowed_networks": ["127.0.0.0/8"]})
     with wardrobe(fetching, photos, keys=True) as client:
-        eventually(lambda: client.get("/v1/collections/shop/suggest").json()["suggestions"])
+        until(lambda: client.get("/v1/collections/shop/suggest").json()["suggestions"])
         yield client
 
 

@@ -13,8 +13,9 @@ from app.config import Settings
 from app.main import create_app
 from app.server import options
 from indexer.catalog import db
-from tests.app.raw_http import Reader, connect, post, running, until
+from tests.app.raw_http import Reader, connect, post, running
 from tests.app.shop import index
+from tests.waiting import until
 
 QUESTION = json.dumps({"text": "red", "k": 1})
 SEARCH = post(

@@ -157,7 +157,7 @@ def test_a_stop_lets_what_was_begun_finish(settings: Settings, events: Events) -
 def test_a_stop_does_not_wait_for_ever(
     settings: Settings, events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "GRACE_SECONDS", 0.2)
     with running(small_app(settings, events), settings) as server, connect(server.port) as client:
         client.sendall(GET.replace(b"quick", b"stream"))
         assert events.begun.wait(GENEROUS)

@@ -18,11 +18,13 @@ from tests.app.shop import (
     served,
 )
 from tests.app.uploads import in_base64, new_shop, png, put_file, put_json, record
+from tests.databases import ON_SQLITE
 from tests.indexer.pictures.hostile import write_hostile
 
 RED, BLUE = png("red"), png("blue")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("body", "named"),
     [
@@ -91,6 +93,7 @@ def test_base64_may_be_broken_into_lines(shop: TestClient, line_end: str) -> Non
 FILE = ("file", ("a.png", RED))
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("files", "data", "why"),
     [

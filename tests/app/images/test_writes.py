@@ -12,6 +12,7 @@ from tests.app.shop import (
     search,
 )
 from tests.app.uploads import in_base64, png, put_file, put_json, record, thumbnail_of
+from tests.databases import ON_SQLITE
 from tests.tiny_encoder import TinyEncoder
 
 RED, BLUE = png("red"), png("blue")
@@ -124,6 +125,7 @@ def test_hangul_ids_are_found_in_either_form(shop: TestClient) -> None:
     assert shop.delete(image_url(decomposed)).status_code == 204
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("key", "why"),
     [

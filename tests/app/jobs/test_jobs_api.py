@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.config import Settings
-from tests.app.jobs.workers import REINDEX, do, shown, submit, until, worker_of
+from tests.app.jobs.workers import REINDEX, do, shown, submit, worker_of
 from tests.app.shop import (
     assert_problem,
     index,
@@ -24,6 +24,7 @@ from tests.app.shop import (
     take_away_database,
 )
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 
 def test_a_job_waits_for_a_worker_and_what_it_published_is_found(
@@ -224,6 +225,20 @@ def test_metrics_show_what_waits_and_how_far_is_what_runs(
     assert 'kind="reindex"' in progress
     assert 0.0 <= float(progress.split()[-1]) <= 1.0
     assert not lines(shop, "noongil_job_progress{")
+
+
+def test_a_job_that_failed_is_told_of_until_the_next_is_asked_for(
+    shop: TestClient, settings: Settings, photos: Path
+) -> None:
+    source = photos.rename(photos.with_name("elsewhere"))
+    do(settings, submit(shop))
+    failed = 'noongil_job_failed{collection="shop",kind="reindex"} 1.0'
+    assert lines(shop, "noongil_job_failed{") == [failed]
+    source.rename(photos)
+    job_id = submit(shop)
+    assert not lines(shop, "noongil_job_failed{")
+    do(settings, job_id)
+    assert not lines(shop, "noongil_job_failed{")
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from app.jobs.schemas import JobKind, JobState
 from indexer.catalog import db
 from indexer.catalog.db import Database
 from tests.app.command_line import Run, runner
-from tests.app.jobs.workers import until
 from tests.app.shop import index
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Real workers that are killed, stopped, told to end: a job is done, and pictures embedded once."""
 
+import os
 import signal
 import sqlite3
 import sys
@@ -17,9 +18,11 @@ from app.jobs.queue import JobQueue
 from app.jobs.schemas import JobKind, JobState, JobView
 from indexer.catalog.db import Database
 from indexer.catalog.tables import Embedding, Image, IndexVersion
-from tests.app.jobs.workers import WorkerProcess, until
+from tests.app.jobs.workers import WorkerProcess
 from tests.app.shop import index
+from tests.databases import ON_SQLITE
 from tests.indexer.pictures.hostile import write_good
+from tests.waiting import until
 
 PICTURES = 64
 SLOW = 0.3
@@ -92,13 +95,13 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_goes_on_from_its_last_s
     assert job.attempts == 2
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_worker_that_is_told_to_end_keeps_what_it_finished_and_leaves_the_job_to_the_next(
     database: Database, job_id: str, start: Start
 ) -> None:
     ended = start(SLOW)
     until(lambda: ended.encoded >= 16)
-    assert ended.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert ended.end(signal.SIGTERM) == 0
     job = service.show(database, job_id)
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)
     assert "Traceback" not in ended.log.read_text()
@@ -114,6 +117,7 @@ def put_to_sleep(worker: WorkerProcess, database: Database) -> None:
     begin = "BEGIN IMMEDIATE" if is_sqlite else "LOCK TABLE jobs, collections NOWAIT"
     while True:
         worker.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, worker.process.pid, os.WSTOPPED)  # each of its threads, by now
         raw = database.engine.raw_connection()
         try:
             raw.cursor().execute(impatience)
@@ -127,7 +131,7 @@ def put_to_sleep(worker: WorkerProcess, database: Database) -> None:
             raw.invalidate()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_worker_that_slept_through_its_lease_publishes_nothing_when_it_wakes(
     database: Database, job_id: str, start: Start
 ) -> None:
@@ -141,7 +145,7 @@ def test_a_worker_that_slept_through_its_lease_publishes_nothing_when_it_wakes(
         versions = session.scalars(select(IndexVersion.name)).all()
     sleeper.process.send_signal(signal.SIGCONT)
     until(lambda: "taken over" in sleeper.log.read_text())
-    assert sleeper.end(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert sleeper.end(signal.SIGTERM) == 0
     assert service.show(database, job_id) == done
     assert done.state == JobState.SUCCEEDED, done.error
     with database.read() as session:

@@ -16,7 +16,8 @@ from app.jobs.queue import JobQueue, conninfo
 from app.jobs.schemas import JobKind, JobState
 from app.jobs.sweep import sweep
 from indexer.catalog.db import Database, alembic_config
-from tests.app.jobs.workers import claim, do, until
+from tests.app.jobs.workers import claim, do
+from tests.waiting import until
 
 _COLUMNS = """(id bigserial, queue text, data bytea, priority float, timestamp float, key text,
 value bigint)"""

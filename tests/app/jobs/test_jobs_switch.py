@@ -11,8 +11,9 @@ from app.jobs.stop import Stop
 from indexer.catalog import repository as catalog
 from indexer.catalog.db import Database
 from indexer.live import servers
-from tests.app.jobs.workers import do, until
+from tests.app.jobs.workers import do
 from tests.app.shop import paint
+from tests.waiting import until
 
 
 def coming(database: Database) -> int | None:

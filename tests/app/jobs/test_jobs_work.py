@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.config import Settings
 from app.jobs import progress, repository, service
@@ -17,11 +18,13 @@ from app.jobs.stop import Stop
 from app.jobs.tables import Job
 from indexer.catalog import repository as catalog
 from indexer.catalog.db import Database
+from models.errors import DeviceLost
 from models.types import Embeddings, Pixels
-from tests.app.jobs.workers import change, do, until, worker_of
+from tests.app.jobs.workers import change, do, worker_of
 from tests.app.shop import index, paint
 from tests.indexer.pictures.hostile import write_good
 from tests.tiny_encoder import TinyEncoder
+from tests.waiting import until
 
 
 def while_encoding(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
@@ -209,13 +212,13 @@ def _signals_as_before() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_signals_as_before")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_asks_and_the_second_does_not(number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_the_first_signal_asks_and_the_second_does_not(number: signal.Signals, code: int) -> None:
     stop = Stop()
     stop.at_signals()
     assert not stop.is_set
     os.kill(os.getpid(), number)
-    assert (stop.is_set, stop.exit_code) == (True, 128 + number)
+    assert (stop.is_set, stop.exit_code) == (True, code)
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
@@ -231,3 +234,35 @@ def test_a_stage_that_comes_again_goes_on_counting() -> None:
     assert told.told == ("embed", 5, 9)
     told.start("check", 1)
     assert told.told == ("check", 0, None), "it was not known how much the others were"
+
+
+def test_a_trace_of_a_job_shows_its_stages(
+    settings: Settings, ask: Callable[..., str], photos: Path, spans: InMemorySpanExporter
+) -> None:
+    paint(photos / "white.png", "white")
+    do(settings, ask())
+    job = spans.get_finished_spans()[-1]
+    assert job.name == "job"
+    assert job.attributes == {"noongil.kind": "reindex", "noongil.collection": "shop"}
+    stages = [span for span in spans.get_finished_spans() if span.parent == job.context]
+    assert {"embed", "train"} & {stage.name for stage in stages}
+    assert len(stages) == len(spans.get_finished_spans()) - 1
+
+
+def test_so_does_one_that_lost_its_device(
+    settings: Settings,
+    ask: Callable[..., str],
+    photos: Path,
+    spans: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process ends with it: whoever looks for the cause sees how far it came."""
+    paint(photos / "white.png", "white")
+
+    def lose() -> None:
+        raise DeviceLost("fell off the bus")
+
+    while_encoding(monkeypatch, lose)
+    with pytest.raises(DeviceLost):
+        do(settings, ask())
+    assert [span.name for span in spans.get_finished_spans()][-2:] == ["embed", "job"]

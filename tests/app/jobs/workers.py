@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,13 +62,6 @@ def shown(client: httpx.Client, job_id: str) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     job: dict[str, Any] = response.json()
     return job
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    over = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < over, "it has not come to pass"
-        time.sleep(0.02)
 
 
 class WorkerProcess:

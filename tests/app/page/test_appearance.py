@@ -14,7 +14,7 @@ def test_the_language_is_switched_at_once_and_remembered(visiting: Visiting) -> 
     expect(page.locator("html")).to_have_attribute("lang", "ko")
     page.get_by_role("button", name="Switch to English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    expect(page.get_by_role("status")).to_contain_text("1 picture ·")
+    expect(page.locator("#summary")).to_contain_text("1 picture ·")
     expect(page.locator("#text")).to_have_attribute("placeholder", "What are you looking for?")
     page.reload()
     expect(page.locator("html")).to_have_attribute("lang", "en")

@@ -22,7 +22,7 @@ def test_pictures_go_on_as_the_page_is_scrolled(shopping: Visiting) -> None:
     page.mouse.wheel(0, 20_000)
     expect(page.locator("#close-hits .tile")).to_have_count(REDS)
     assert len(set(_ids(page))) == REDS
-    expect(page.get_by_role("status")).to_contain_text(f"{REDS} pictures")
+    expect(page.locator("#summary")).to_contain_text(f"{REDS} pictures")
     expect(page.locator("#reveal")).to_be_visible()
     page.locator("#reveal").click()
     expect(page.locator(".tile")).to_have_count(101)

@@ -71,7 +71,7 @@ def test_a_picture_that_is_chosen_finds_its_like_and_words_narrow_it_down(
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("q=red"))
     expect(page.locator(".part img")).to_have_js_property("naturalWidth", 40)
-    expect(page.get_by_role("status")).to_contain_text("picture")
+    expect(page.locator("#summary")).to_contain_text("picture")
     assert _asked(visit).keys() >= {"text", "image"}
     page.get_by_role("button", name="Remove: Your picture").click()
     expect(page.locator(".part")).to_have_count(0)
@@ -145,6 +145,7 @@ def test_more_like_this_and_not_like_that(shopping: Visiting) -> None:
     expect(page.locator(".part .name")).to_have_text(name)
     expect(page).to_have_url(re.compile(f"similar={name}"))
     assert _asked(visit)["image"] == {"id": name}
+    expect(page.locator(".picture .name").first).not_to_have_text(name)
     page.locator(".picture").nth(3).focus()
     other = page.locator(".picture .name").nth(3).inner_text()
     page.keyboard.press("-")

@@ -37,7 +37,7 @@ def test_values_are_counted_and_several_can_be_chosen(shopping: Visiting) -> Non
     assert _facet(page, "category") == {"bags": "35", "shoes": "35"}
     assert _facet(page, "tags") == {"겨울": "52", "여름": "18", "운동화": "18"}
     category.get_by_label("shoes").check()
-    expect(page.get_by_role("status")).to_contain_text("35 pictures")
+    expect(page.locator("#summary")).to_contain_text("35 pictures")
     expect(category.get_by_label("shoes")).to_be_focused()
     expect(page.get_by_role("group", name="브랜드")).to_contain_text("눈길23")
     assert _facet(page, "category") == {"bags": "35", "shoes": "35"}
@@ -47,9 +47,9 @@ def test_values_are_counted_and_several_can_be_chosen(shopping: Visiting) -> Non
     expect(page.locator(".condition")).to_have_text(
         ["category: shoes", "category: bags", "sold_out: No"]
     )
-    expect(page.get_by_role("status")).to_contain_text("56 pictures")
+    expect(page.locator("#summary")).to_contain_text("56 pictures")
     page.get_by_role("button", name="Remove: category: shoes").click()
-    expect(page.get_by_role("status")).to_contain_text("28 pictures")
+    expect(page.locator("#summary")).to_contain_text("28 pictures")
     expect(category.get_by_label("shoes")).not_to_be_checked()
     page.get_by_role("button", name="Clear all").click()
     expect(page.locator("#active")).to_be_hidden()
@@ -78,7 +78,7 @@ def test_numbers_and_days_have_a_range(shopping: Visiting) -> None:
     price.get_by_label("까지").fill("20000")
     price.get_by_label("까지").press("Tab")
     expect(page.locator(".condition")).to_have_text(["price: 10,000 ~ 20,000"])
-    expect(page.get_by_role("status")).to_contain_text("사진 11장")
+    expect(page.locator("#summary")).to_contain_text("사진 11장")
     price.get_by_label("까지").fill("5000")
     price.get_by_label("까지").press("Enter")
     expect(price.get_by_role("alert")).to_have_text("‘부터’가 ‘까지’보다 큽니다.")
@@ -86,11 +86,11 @@ def test_numbers_and_days_have_a_range(shopping: Visiting) -> None:
     released = page.get_by_role("group", name="released")
     released.get_by_label("까지").fill("2024-01-12")
     released.get_by_label("까지").press("Tab")
-    expect(page.get_by_role("status")).to_contain_text("사진 3장")
+    expect(page.locator("#summary")).to_contain_text("사진 3장")
     expect(page.locator(".condition").last).to_have_text("released: 2024-01-12 이하")
     page.reload()
     expect(released.get_by_label("까지")).to_have_value("2024-01-12")
-    expect(page.get_by_role("status")).to_contain_text("사진 3장")
+    expect(page.locator("#summary")).to_contain_text("사진 3장")
 
 
 def test_what_was_found_can_be_sorted_and_nothing_else_comes_first(shopping: Visiting) -> None:
@@ -121,20 +121,20 @@ def test_back_and_forward_step_through_filters(shopping: Visiting) -> None:
     page = shopping("/?q=red", language="en").page
     shoes = page.get_by_role("group", name="category").get_by_label("shoes")
     shoes.check()
-    expect(page.get_by_role("status")).to_contain_text("35 pictures")
+    expect(page.locator("#summary")).to_contain_text("35 pictures")
     page.go_back()
     expect(shoes).not_to_be_checked()
     expect(page.locator(".condition")).to_have_count(0)
     page.go_forward()
     expect(shoes).to_be_checked()
-    expect(page.get_by_role("status")).to_contain_text("35 pictures")
+    expect(page.locator("#summary")).to_contain_text("35 pictures")
 
 
 def test_a_filter_that_the_page_could_not_make_is_asked_and_shown(shopping: Visiting) -> None:
     asked = {"any": [{"price": {"gt": 69000}}, {"price": 1000}], "sold_out": {"exists": True}}
     visit = shopping(f"/?q=red&filter={quote(json.dumps(asked))}", language="en")
     page = visit.page
-    expect(page.get_by_role("status")).to_contain_text("2 pictures")
+    expect(page.locator("#summary")).to_contain_text("2 pictures")
     expect(page.locator(".condition")).to_have_count(2)
     page.get_by_role("button", name="Remove: any").click()
     expect(page.locator(".condition")).to_have_text(['sold_out: {"exists":true}'])
@@ -144,7 +144,7 @@ def test_a_filter_that_the_page_could_not_make_is_asked_and_shown(shopping: Visi
     page.goto(f"/?q=red&filter={quote(json.dumps({'colour': 'red'}))}")
     expect(page.get_by_role("alert")).to_contain_text("colour")
     page.get_by_role("button", name="Clear all").click()
-    expect(page.get_by_role("status")).to_contain_text("60 pictures")
+    expect(page.locator("#summary")).to_contain_text("60 pictures")
 
 
 def test_filters_that_nothing_passes_are_said_and_can_be_taken_away(shopping: Visiting) -> None:

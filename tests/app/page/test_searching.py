@@ -14,7 +14,7 @@ def test_korean_text_finds_the_cat(visiting: Visiting) -> None:
     page.keyboard.insert_text("고양이")
     page.keyboard.press("Enter")
     expect_first(page, "chelsea.png")
-    expect(page.get_by_role("status")).to_contain_text("사진 1장 ·")
+    expect(page.locator("#summary")).to_contain_text("사진 1장 ·")
     expect(page).to_have_title("고양이 – 눈길")
     expect(page.locator("#reveal")).to_have_text("관련이 적은 사진 6장 보기")
     page.locator("#reveal").click()
@@ -25,7 +25,7 @@ def test_english_text_finds_the_coffee_as_it_is_typed(visiting: Visiting) -> Non
     page = visiting(language="en-GB").page
     page.keyboard.type("a cup of coffee", delay=10)
     expect_first(page, "coffee.png")
-    expect(page.get_by_role("status")).to_contain_text("1 picture ·")
+    expect(page.locator("#summary")).to_contain_text("1 picture ·")
 
 
 def test_composing_hangul_is_never_disturbed_and_its_enter_never_submits(

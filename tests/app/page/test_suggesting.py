@@ -51,6 +51,26 @@ def test_hangul_is_completed_while_it_is_composed(shopping: Visiting) -> None:
     expect(page).to_have_title("운동화 – 눈길")
 
 
+def test_a_list_that_somebody_chooses_from_stays(shopping: Visiting) -> None:
+    page = shopping("/").page
+    box = page.get_by_role("combobox", name="사진 검색")
+    box.press_sequentially("운")
+    _option(page, "운동화")
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    page.route(SUGGEST, hold)
+    with page.expect_request(SUGGEST):
+        box.press_sequentially("동")
+    page.keyboard.press("ArrowDown")
+    for route in late:
+        route.fulfill(json={"suggestions": [{"text": "other", "count": 1}]})
+    page.wait_for_timeout(200)
+    expect(_options(page, selected=True)).to_have_text("운동화")
+
+
 def test_initial_consonants_and_the_other_layout_are_completed(shopping: Visiting) -> None:
     page = shopping("/").page
     for typed in ("ㅇㄷㅎ", "dnsehd"):
@@ -122,7 +142,7 @@ def test_a_server_that_suggests_nothing_disturbs_nobody(shopping: Visiting) -> N
     page.route(SUGGEST, lambda route: route.abort())
     page.fill("#text", "red")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("60 pictures")
+    expect(page.locator("#summary")).to_contain_text("60 pictures")
     expect(page.locator("#notice")).to_be_hidden()
 
 

@@ -15,8 +15,8 @@ from indexer.catalog.db import Database
 from indexer.catalog.repository import delete_collection
 from tests.app.live import of
 from tests.app.shop import assert_problem, opened, take_away_database
-from tests.app.test_serving import eventually
 from tests.indexer.live_rows import Rows
+from tests.waiting import until
 
 URL = "/v1/collections/shop/suggest"
 
@@ -75,7 +75,7 @@ def test_nobody_has_to_ask_for_it(settings: Settings, rows: Rows) -> None:
     with opened(quick) as client:
         rows.put({"shoe": of("red")})
         rows.patch("shoe", category="운동화")
-        eventually(lambda: suggested(client, "운") == [("운동화", 1)], seconds=20)
+        until(lambda: suggested(client, "운") == [("운동화", 1)])
 
 
 def test_spellings_are_one_term_in_the_most_frequent_of_them(

@@ -57,6 +57,7 @@ export function setUpSuggestions(input, { suggest, onChoose }) {
   }
 
   const move = (by) => {
+    stop(); // a list does not change while somebody chooses from it
     const places = list.children.length + 1; // the field itself is one, before the first
     activate(((active + 1 + by + places) % places) - 1);
     return true;

@@ -1,0 +1,5 @@
+"""Which edition of the program this is."""
+
+from importlib.metadata import version
+
+VERSION = version("noongil")

@@ -1,0 +1,1 @@
+"""The command line, a file a subject; app/cli.py says which command is where."""

@@ -1,0 +1,1 @@
+"""What is told of requests to those who operate the server: ids, log lines, metrics, traces."""

@@ -1,0 +1,1 @@
+"""Versions whose vectors and attributes are in Milvus: a collection of Milvus each."""
