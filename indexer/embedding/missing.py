@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from indexer.catalog.tables import API_SOURCE, Embedding, Image, Source
 from indexer.embedding.encode import BatchEncoder
+from indexer.embedding.handover import Idle
 from indexer.embedding.known import Embedded, embedding_of
-from indexer.embedding.prepare import Idle, Preparation, Prepared, Refused
+from indexer.embedding.prepare import Preparation, Prepared, Refused
 from indexer.embedding.rows import vector_bytes, write_embeddings
 from indexer.embedding.run import EmbedOptions, workshop
 from indexer.embedding.scan import Candidate

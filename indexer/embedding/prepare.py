@@ -4,17 +4,16 @@ Pictures come out as they are ready, in no particular order: one slow download h
 """
 
 import hashlib
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from PIL import Image
 
+from indexer.embedding.handover import Handover, Idle
 from indexer.embedding.known import KnownImage
 from indexer.embedding.scan import Candidate, Finding, SamePicture, Unchanged
 from indexer.errors import Rejected
@@ -22,11 +21,6 @@ from indexer.pictures.decode import DecodeLimits, decode
 from indexer.room import Room, RoomClosed
 from indexer.sources.base import ImageSource, SourceIncomplete, SourceItem, SourceReject
 from models.types import EncoderSpec, Pixels
-
-_IDLE_SECONDS = 0.5
-_LEAVING_SECONDS = 0.02
-_OUTCOMES_AHEAD = 1024
-"""The scan of a million rows whose attributes changed is quicker than the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +45,6 @@ class Refused:
     """A picture that the source offered and that cannot be had, or is none."""
 
     reject: SourceReject
-
-
-@dataclass(frozen=True)
-class Idle:
-    """Nothing has come for a while. More may wait for room that pictures at hand take up."""
 
 
 Outcome = Prepared | SamePicture | Unchanged | Refused | SourceReject | SourceIncomplete | Idle
@@ -86,7 +75,7 @@ class Preparation:
     def __init__(self, findings: Iterable[Finding], workshop: Workshop) -> None:
         self._findings = findings
         self._workshop = workshop
-        self._outcomes: queue.Queue[Outcome | BaseException | None] = queue.Queue(_OUTCOMES_AHEAD)
+        self._outcomes: Handover[Outcome] = Handover()
         self._stopped = False
         # Before the first file is read it may be the largest that is allowed.
         self._expected = workshop.limits.max_bytes
@@ -107,21 +96,10 @@ class Preparation:
     ) -> None:
         self._stopped = True
         self._workshop.room.close()
-        while self._scanner.is_alive():  # it, or those it waits for, may wait to put something
-            with suppress(queue.Empty):
-                self._outcomes.get(timeout=_LEAVING_SECONDS)
+        self._outcomes.leave(self._scanner)
 
     def __iter__(self) -> Iterator[Outcome]:
-        while True:
-            try:
-                outcome = self._outcomes.get(timeout=_IDLE_SECONDS)
-            except queue.Empty:
-                outcome = Idle()
-            if outcome is None:
-                return
-            if isinstance(outcome, BaseException):
-                raise outcome
-            yield outcome
+        return iter(self._outcomes)
 
     def _scan(self) -> None:
         try:
@@ -136,8 +114,8 @@ class Preparation:
         except RoomClosed:
             pass
         except BaseException as error:  # noqa: BLE001 - raised where the outcomes are read
-            self._outcomes.put(error)
-        self._outcomes.put(None)
+            self._outcomes.fail(error)
+        self._outcomes.end()
 
     def _admit(self, candidate: Candidate) -> None:
         data = candidate.item.data
@@ -203,4 +181,4 @@ class Preparation:
             if not self._stopped:
                 work(*given)
         except BaseException as error:  # noqa: BLE001 - raised where the outcomes are read
-            self._outcomes.put(error)
+            self._outcomes.fail(error)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from indexer.drivers.base import EmbedDriver
 from indexer.drivers.local import LocalDriver
 from indexer.embedding.encode import BatchEncoder
+from indexer.embedding.handover import Idle
 from indexer.embedding.known import Known
 from indexer.embedding.prepare import (
-    Idle,
     Outcome,
     Prepared,
     Refused,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexer.catalog.db import Database
-from indexer.embedding import prepare, scan, write
+from indexer.embedding import handover, scan, write
 from indexer.embedding.run import EmbedOptions
 from indexer.errors import RejectReason
 from indexer.indexing import Indexing
@@ -196,7 +196,7 @@ def test_pictures_that_were_moved_do_not_wait_for_a_batch_of_new_ones(
     indexing: Indexing, encoder: TinyEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million rows would wait in memory, and nobody would see that anything goes on."""
-    monkeypatch.setattr(prepare, "_IDLE_SECONDS", 60)
+    monkeypatch.setattr(handover, "_IDLE_SECONDS", 60)
     watching, old = Counting(), png(0)
 
     def entries() -> Iterator[SourceEntry]:
@@ -217,7 +217,7 @@ def test_a_scan_does_not_run_away_from_the_database(
     indexing: Indexing, encoder: TinyEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New prices of ten million pictures would wait in memory."""
-    monkeypatch.setattr(prepare, "_OUTCOMES_AHEAD", 10)
+    monkeypatch.setattr(handover, "_AHEAD", 10)
     monkeypatch.setattr(scan, "_GROUP", 10)
     files = {str(number): png(0) for number in range(500)}
     run(indexing, ListedSource(map(item, files), files), encoder)

@@ -1,23 +1,20 @@
 """A pass over one source: what the scan finds goes to the cluster in batches, and comes back."""
 
-import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from indexer.drivers.ray_data.exchange import Exchange
 from indexer.drivers.ray_data.execution import Execution
-from indexer.embedding.prepare import Idle, Outcome, Workshop
+from indexer.embedding.handover import Handover
+from indexer.embedding.prepare import Outcome, Workshop
 from indexer.embedding.scan import Candidate, Finding
 from indexer.room import RoomClosed
 
-_IDLE_SECONDS = 0.5
-_LEAVING_SECONDS = 0.02
-_OUTCOMES_AHEAD = 1024
 _BATCH_BYTES = 16 * 1024**2
 """Of files that the scan had to read: a batch of fewer pictures, where they are large."""
 
@@ -43,9 +40,7 @@ class ClusterRun:
         self._findings = findings
         self._workshop = workshop
         self._open_execution = open_execution
-        self._outcomes: queue.Queue[Outcome | _Open | BaseException | None] = queue.Queue(
-            _OUTCOMES_AHEAD
-        )
+        self._outcomes: Handover[Outcome | _Open] = Handover()
         self._exchange: Future[Exchange] = Future()
         self._opened = ExitStack()
         self._stopped = False
@@ -70,20 +65,10 @@ class ClusterRun:
         with self._opened:
             if not self._exchange.cancel():
                 self._exchange.result().close()
-            while self._scanner.is_alive() or self._receiver.is_alive():
-                with suppress(queue.Empty):  # they may wait to put something
-                    self._outcomes.get(timeout=_LEAVING_SECONDS)
+            self._outcomes.leave(self._scanner, self._receiver)
 
     def __iter__(self) -> Iterator[Outcome]:
-        while True:
-            try:
-                outcome = self._outcomes.get(timeout=_IDLE_SECONDS)
-            except queue.Empty:
-                outcome = Idle()
-            if outcome is None:
-                return
-            if isinstance(outcome, BaseException):
-                raise outcome
+        for outcome in self._outcomes:
             if isinstance(outcome, _Open):
                 self._open()
             else:
@@ -106,7 +91,7 @@ class ClusterRun:
         if self._has_asked:
             self._exchange.result().end()
         else:
-            self._outcomes.put(None)
+            self._outcomes.end()
 
     def _add(self, candidate: Candidate) -> None:
         self._arrived.append(candidate)
@@ -125,7 +110,7 @@ class ClusterRun:
     def _receive(self) -> None:
         for outcome in self._exchange.result().outcomes():
             self._outcomes.put(outcome)
-        self._outcomes.put(None)
+        self._outcomes.end()
 
     def _run(self, work: Callable[[], None]) -> None:
         try:
@@ -133,4 +118,4 @@ class ClusterRun:
         except (RoomClosed, CancelledError):  # the run is over
             pass
         except BaseException as error:  # noqa: BLE001 - raised where the outcomes are read
-            self._outcomes.put(error)
+            self._outcomes.fail(error)

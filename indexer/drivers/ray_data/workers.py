@@ -17,7 +17,8 @@ import ray
 
 from indexer.drivers.ray_data.landmarks import require_landmarks
 from indexer.drivers.ray_data.work import Answer, Recipe, Work, packed, rows_of, table_of, unpacked
-from indexer.embedding.prepare import Idle, Outcome, Preparation, Prepared, Workshop
+from indexer.embedding.handover import Idle
+from indexer.embedding.prepare import Outcome, Preparation, Prepared, Workshop
 from indexer.errors import ClusterFailed, IndexerError
 from indexer.room import Room
 from indexer.sources import source_of
